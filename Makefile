@@ -1,0 +1,51 @@
+# `make demo` and `make test` are all that a new user needs; both install what they need first.
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test unit lint lock docs secrets clean
+
+demo: $(VENV)/demo
+	$(BIN)/sales-exporter up $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+unit: $(VENV)/dev
+	$(BIN)/python -m pytest -q -m "not postgres and not stack" $(ARGS)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+docs: $(VENV)/dev
+	$(BIN)/python -m sales_exporter.catalogue docs/metrics.md
+
+secrets: $(VENV)/demo
+	$(BIN)/sales-exporter secrets --out secrets
+
+# Lock files carry hashes, not addresses.
+lock: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet uv
+	for extra in server demo dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	    --python-version 3.11 --extra build --extra $$extra --output-file requirements/$$extra.lock pyproject.toml; done
+
+$(VENV)/python:
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/demo: $(VENV)/python requirements/demo.lock pyproject.toml
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/demo.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/dev: $(VENV)/python requirements/dev.lock pyproject.toml
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	touch $@ $(VENV)/demo
+
+clean:
+	rm -rf $(VENV) .sales-exporter .mypy_cache .ruff_cache .pytest_cache
