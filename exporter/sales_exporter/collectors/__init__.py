@@ -1,0 +1,98 @@
+"""Collectors: one file is one subsystem, from its SQL to its samples.
+
+A module in this package that holds a subclass of Collector is found by itself; nothing else registers it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from sales_exporter.config import Business
+from sales_exporter.model import Metric, Sample
+
+Row = dict[str, Any]
+"""One row of a query: column name to value, as psycopg adapts it (numeric is Decimal, timestamptz is datetime)."""
+
+
+class Reader(Protocol):
+    """Reads one consistent snapshot of the source: all fetches of a pass see the same rows."""
+
+    async def fetch(self, sql: str, /, **parameters: object) -> list[Row]:
+        """Rows of one statement; parameters are ``%(name)s``.
+
+        Raises:
+            SourceError: unavailable, over the deadline, over the row budget, or outside the contract.
+        """
+        ...
+
+    async def relations(self) -> frozenset[str]:
+        """Names of the contract's relations that exist and may be read."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How the last passes of one collector went; what the self collector reports."""
+
+    interval: float
+    success: bool | None = None
+    """None before the first pass, and while a relation that the collector needs is absent."""
+    reason: str = ""
+    detail: str = ""
+    duration: float = 0.0
+    last_success: float | None = None
+    skipped: int = 0
+    series: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    finished: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a pass may use. ``now`` is the moment of evaluation (epoch seconds): the clock's, or the replay's."""
+
+    now: float
+    db: Reader
+    business: Business
+    relations: frozenset[str] = frozenset()
+    passes: Mapping[str, Pass] = field(default_factory=dict)
+    wall: float = 0.0
+    replay: bool = False
+    overflow: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    dips: int = 0
+    reload: tuple[bool, float] = (True, 0.0)
+
+
+class Collector(ABC):
+    """One subsystem. Instances may keep state between passes (top-k hysteresis), never global state."""
+
+    name: ClassVar[str]
+    interval: ClassVar[float] = 60.0
+    metrics: ClassVar[tuple[Metric, ...]]
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Relations without which this collector is switched off, visibly."""
+
+    @abstractmethod
+    async def collect(self, ctx: Context) -> Iterable[Sample]:
+        """All samples of one pass."""
+
+
+def discover() -> dict[str, type[Collector]]:
+    """Every collector of this package by name, sorted."""
+    found: dict[str, type[Collector]] = {}
+    for module in _modules():
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Collector) and value.__module__ == module.__name__:
+                found[value.name] = value
+    return dict(sorted(found.items()))
+
+
+def _modules() -> Iterator[Any]:
+    for info in pkgutil.iter_modules(__path__):
+        yield importlib.import_module(f"{__name__}.{info.name}")

@@ -1,0 +1,40 @@
+"""Fixtures of the whole suite. Real servers are started once for a session and shared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sales_exporter.demo.postgres import Postgres, running
+from tests.support.databases import Databases
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """The shared embedded PostgreSQL. Tests that stop or freeze a server start one of their own."""
+    folder = tmp_path_factory.mktemp("postgres")
+    for part in (folder, *folder.parents):
+        if part.owner() == "root" and part.name.startswith(("pytest-", "postgres")):
+            part.chmod(0o711)
+    with running(folder / "cluster", fsync="off", synchronous_commit="off", full_page_writes="off") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Databases:
+    """Makes fresh databases with the contract in them, cheaply, from a template."""
+    return Databases(postgres)
+
+
+@pytest.fixture(scope="session")
+def data_sets() -> Path:
+    """The folder of the real data sets; skips where SALES_TEST_DATA names none."""
+    where = os.environ.get("SALES_TEST_DATA", "")
+    if not where or not Path(where).is_dir():
+        pytest.skip("SALES_TEST_DATA names no folder with the real data sets")
+    return Path(where)
