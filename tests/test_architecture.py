@@ -1,0 +1,79 @@
+"""The table of allowed imports: dependencies point one way, and applications pay for nothing that they do not use."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "exporter" / "sales_exporter"
+
+BASE = {"errors", "model"}
+ALLOWED = {
+    "errors": set[str](),
+    "model": {"errors"},
+    "config": {"errors"},
+    "stats": BASE,
+    "contract": BASE | {"config"},
+    "ledger": BASE | {"stats"},
+    "collectors": BASE | {"config", "stats", "ledger", "__init__"},
+    "runtime": BASE | {"config", "collectors", "__init__"},
+    "importer": BASE | {"config", "contract"},
+    "catalogue": BASE | {"collectors"},
+    "demo": BASE | {"config", "stats", "contract", "collectors", "runtime", "importer", "__init__"},
+}
+HEAVY = ("scipy.stats", "pandas", "aiohttp", "rich")
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    if room(path) in ("cli", "__main__", "__init__"):
+        return
+    ours = [name.split(".") for name in imports(path) if name.startswith("sales_exporter.")]
+    rooms = {"__init__" if parts[1] == "__version__" else parts[1] for parts in ours}
+    assert rooms <= ALLOWED[room(path)] | {room(path)}
+
+
+def test_no_module_but_the_clock_asks_for_the_time() -> None:
+    askers = {
+        str(path.relative_to(PACKAGE)) for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "time" and isinstance(node.value, ast.Name)
+        and node.value.id == "time"
+    }
+    # The stack runner builds real objects for the command line and stamps what it writes with the real time.
+    assert askers <= {"runtime/clock.py", "demo/stack.py", "cli/stack.py", "cli/generate.py"}
+
+
+@pytest.mark.parametrize("module", ["sales_exporter.runtime.exporter", "sales_exporter.runtime.exposition"])
+def test_the_exporter_does_not_load_what_is_heavy(module: str) -> None:
+    code = f"import sys, {module}; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_exposition_needs_the_standard_library_only() -> None:
+    code = ("import sys; before = set(sys.modules); import sales_exporter.runtime.exposition; "
+            "print(*{m.split('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names))")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["sales_exporter"]
