@@ -1,0 +1,111 @@
+"""Fills an empty database of the local stack: schema, read-only role, data, and the past for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+from pydantic import SecretStr
+
+from sales_exporter import contract
+from sales_exporter.collectors import Context, Pass, discover
+from sales_exporter.config import Business
+from sales_exporter.config import Database as DatabaseSettings
+from sales_exporter.demo import generator, history, machine
+from sales_exporter.demo.layout import CLUSTER, INSTANCES, TENANT
+from sales_exporter.demo.postgres import Login, create_role
+from sales_exporter.model import Sample
+from sales_exporter.runtime.database import Database
+from sales_exporter.runtime.exposition import Renderer
+
+PAST_DAYS = 28
+READER = "sales_exporter"
+SEED = 7
+
+
+class Report(Protocol):
+    """How long steps tell how far they are."""
+
+    def step(self, what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        """A step with its name; what it yields takes (done, total)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was made of the past."""
+
+    series: int
+    samples: int
+
+
+def prepare(superuser: Login, password: str) -> Login:
+    """Create schema and read-only role, and return the role's login. Doing it again changes nothing."""
+    with psycopg.connect(superuser.dsn) as connection:
+        connection.execute(contract.schema_sql().encode())
+    return create_role(superuser, contract.role_sql(), READER, password)
+
+
+def generate(superuser: Login, now: float, report: Report) -> None:
+    """Load the demo company's data up to ``now``."""
+    with report.step("inventing a company") as progress:
+        tables, _ = generator.generate(generator.demo(until=datetime.fromtimestamp(now, UTC), seed=SEED))
+        progress(1, 1)
+    with report.step("loading its data") as progress:
+        generator.load(superuser.dsn, tables, lambda done, total, what: progress(done, total), replace=True)
+
+
+def make_past(reader: Login, promtool: Path, tsdb: Path, now: float, report: Report) -> Past:
+    """Write the last 28 days of every series into ``tsdb``; Prometheus must not run on it yet."""
+    business = Business()
+    hours = history.moments(now, PAST_DAYS)
+    fine = history.moments(now, PAST_DAYS, history.GAUGE_STEP)
+    with report.step(f"evaluating {PAST_DAYS} days, hour by hour") as progress:
+        series = history.evaluate(reader.dsn, business, hours.tolist(), progress)
+    present = asyncio.run(_present(reader, business, now))
+    series += history.columns(machine.past(present, fine, SEED), history.GAUGE_STEP)
+    labels = f'job="sales-exporter",instance="{INSTANCES["sales-exporter"]}",cluster="{CLUSTER}",tenant="{TENANT}"'
+    tsdb.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=tsdb.parent) as folder:
+        path = Path(folder) / "past.om"
+        with report.step("writing the past") as progress, path.open("w", buffering=1 << 20) as out:
+            samples = history.write(out, series, float(hours[0]), labels, progress)
+            out.write("# EOF\n")
+        with report.step("making Prometheus blocks of it") as progress:
+            history.make_blocks(promtool, path, tsdb)
+            progress(1, 1)
+    return Past(len(series), samples)
+
+
+def find_promtool() -> Path | None:
+    """promtool on PATH."""
+    found = shutil.which("promtool")
+    return Path(found) if found else None
+
+
+async def _present(reader: Login, business: Business, now: float) -> Mapping[str, float]:
+    """What the collectors that no database remembers say now."""
+    database = Database(SecretStr(reader.dsn), DatabaseSettings(connections=1))
+    passes = {name: Pass(kind.interval, success=True, duration=0.05, last_success=now, finished=True)
+              for name, kind in discover().items()}
+    samples: list[Sample] = []
+    try:
+        async with database.reader(30.0) as source:
+            for name, kind in discover().items():
+                if name in history.NOT_EVALUATED:
+                    context = Context(now=now, wall=now, db=source, business=business, passes=passes,
+                                      relations=await source.relations(), reload=(True, now))
+                    collector = kind()
+                    await collector.collect(context)
+                    samples.extend(await collector.collect(context))
+    finally:
+        await database.close()
+    return history.page_of(Renderer().render(samples).text)

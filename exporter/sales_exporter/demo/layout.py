@@ -1,0 +1,109 @@
+"""Where the local stack keeps its things, and on which ports it listens."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sales_exporter.errors import StackError
+
+PORTS = {"exporter": 18880, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000, "postgres": 15432}
+CLUSTER, TENANT = "demo", "default"
+# The same with every port offset, so that a series goes on when the ports change.
+INSTANCES = {"sales-exporter": "localhost:18880", "prometheus": "localhost:9090", "alertmanager": "localhost:9093"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Folders below ``storage`` and ports above ``offset``."""
+
+    storage: Path
+    offset: int = 0
+
+    def port(self, name: str) -> int:
+        """Port of one server."""
+        return PORTS[name] + self.offset
+
+    def url(self, name: str) -> str:
+        """Address of one server."""
+        return f"http://127.0.0.1:{self.port(name)}"
+
+    @property
+    def tsdb(self) -> Path:
+        """Prometheus' data."""
+        return self.storage / "prometheus-data"
+
+    @property
+    def configuration(self) -> Path:
+        """Copies of the shipped configuration, laid out as in the repository."""
+        return self.storage / "configuration"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the servers."""
+        return self.storage / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        """Files with passwords, 0600 in a 0700 folder."""
+        folder = self.storage / "secrets"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    def secret(self, name: str, text: str) -> Path:
+        """Write a secret to its file."""
+        path = self.secrets / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+        return path
+
+    def place_configuration(self) -> Path:
+        """Copy the shipped files, point them at our ports, and return the copy of prometheus.yml."""
+        for name in ("prometheus", "alert_rules"):
+            shutil.rmtree(self.configuration / name, ignore_errors=True)
+            shutil.copytree(shipped(name), self.configuration / name)
+        targets = self.configuration / "prometheus" / "targets"
+        shutil.rmtree(targets, ignore_errors=True)
+        targets.mkdir()
+        for job, server in (("sales-exporter", "exporter"), ("prometheus", "prometheus"),
+                            ("alertmanager", "alertmanager")):
+            labels = {"cluster": CLUSTER, "tenant": TENANT, "instance": INSTANCES[job]}
+            group = [{"targets": [f"127.0.0.1:{self.port(server)}"], "labels": labels}]
+            # JSON is YAML.
+            (targets / f"{job}.yml").write_text(json.dumps(group) + "\n")
+        return self.configuration / "prometheus" / "prometheus.yml"
+
+    def state(self) -> dict[str, Any]:
+        """What is in this storage: kind of data, and until when its past was made."""
+        path = self.storage / "demo.json"
+        if not path.exists():
+            return {}
+        try:
+            found = json.loads(path.read_text())
+        except ValueError:
+            raise StackError(f"{path} is damaged; remove {self.storage} to start anew") from None
+        return found if isinstance(found, dict) else {}
+
+    def remember(self, **state: Any) -> None:
+        """Note what is in this storage, in one step."""
+        path = self.storage / "demo.json"
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps({**self.state(), **state}, indent=1) + "\n")
+        draft.replace(path)
+
+
+def shipped(name: str) -> Path:
+    """A folder of the repository's top level, from the installed package or the source tree.
+
+    Raises:
+        StackError: neither has it.
+    """
+    package = Path(str(resources.files("sales_exporter")))
+    for home in (package / "shipped", package.parent.parent):
+        if (home / name).is_dir():
+            return home / name
+    raise StackError(f"the folder {name} is missing from this installation; install it again")
