@@ -10,6 +10,7 @@ import pytest
 
 from sales_exporter.demo.postgres import Postgres, running
 from tests.support.databases import Databases
+from tests.support.datasets import bank, crm, olist  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from sales_exporter.config import Business
 from sales_exporter.model import Metric, Sample
@@ -33,6 +33,14 @@ class Reader(Protocol):
     async def relations(self) -> frozenset[str]:
         """Names of the contract's relations that exist and may be read."""
         ...
+
+
+@runtime_checkable
+class Folds(Protocol):
+    """What folds the values of one label; a collector that keeps one in an attribute has it counted."""
+
+    label: str
+    overflow: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,13 @@ class Collector(ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     reads: ClassVar[tuple[str, ...]] = ()
     """Relations without which this collector is switched off, visibly."""
+
+    @property
+    def overflow(self) -> Mapping[str, int]:
+        """Running count, by label, of values that this collector folded into ``(other)``."""
+        folds = [value for value in vars(self).values() if isinstance(value, Folds)]
+        return {label: sum(fold.overflow for fold in folds if fold.label == label) for label in
+                {fold.label for fold in folds}}
 
     @abstractmethod
     async def collect(self, ctx: Context) -> Iterable[Sample]:

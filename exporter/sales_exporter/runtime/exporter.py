@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -153,9 +154,12 @@ class Exporter:
     def _context(self, reader: Reader, relations: frozenset[str]) -> Context:
         return Context(
             now=self.as_of, db=reader, business=self.settings.business, relations=relations, wall=self._clock.now(),
-            passes=self._board.passes, replay=self.replay, overflow=dict(self._board.overflow), dips=self._board.dips,
+            passes=self._board.passes, replay=self.replay, overflow=self._overflow(), dips=self._board.dips,
             dropped=dict(self._board.dropped), reload=self._reloads,
         )
+
+    def _overflow(self) -> Mapping[str, int]:
+        return sum((Counter(job.collector.overflow) for job in self._jobs), Counter(self._board.overflow))
 
     def _missed(self, job: Job, passes: int) -> None:
         self._board.skip(job.collector.name, passes)

@@ -1,0 +1,43 @@
+"""Windows of the business gauges: half-open, nested, all ending at the moment of evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+DAY = 86_400.0
+ALL = "all"
+STARTS = "ARRAY(SELECT to_timestamp(start) FROM unnest(%(starts)s::float8[]) AS start)"
+"""The parameter ``starts`` as moments, in SQL: the thresholds of ``width_bucket``; evaluated once a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Windows from the longest to the shortest: names, and starts in epoch seconds (-inf for ``all``).
+
+    A statement gives each row one bucket, ``width_bucket(moment, starts)``: how many windows it lies in.
+    Because windows are nested, row k of the bucket lies in the k longest, and one pass over the rows serves
+    all of them.
+
+    >>> Windows.ending(864_000.0, ("7d", "all")).containing(1)
+    ('all',)
+    """
+
+    names: tuple[str, ...]
+    starts: tuple[float, ...]
+
+    @classmethod
+    def ending(cls, now: float, names: Iterable[str]) -> Windows:
+        """The windows of these names (``7d``, ``all``) that end just before ``now``."""
+        return cls.beginning({name: -math.inf if name == ALL else now - int(name[:-1]) * DAY for name in names})
+
+    @classmethod
+    def beginning(cls, starts: Mapping[str, float]) -> Windows:
+        """Windows with these starts by name; all of them end at the same moment."""
+        ranked = sorted(starts, key=lambda name: (starts[name], name))
+        return cls(tuple(ranked), tuple(starts[name] for name in ranked))
+
+    def containing(self, bucket: int) -> tuple[str, ...]:
+        """Names of the windows that a row of this bucket lies in."""
+        return self.names[:bucket]

@@ -1,0 +1,1 @@
+"""Business facts as counts: what collectors read instead of rows."""
