@@ -1,0 +1,98 @@
+"""``schema`` and ``check``: print the data contract's SQL, and verify that a database keeps the contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from sales_exporter.cli.settings import dsn, load
+from sales_exporter.config import Settings
+from sales_exporter.contract import role_sql, schema_sql, template_sql, templates
+from sales_exporter.contract.alter import alter_sql, tables
+from sales_exporter.contract.checker import Checker
+from sales_exporter.contract.findings import Report
+from sales_exporter.errors import ConfigError, UsageError
+from sales_exporter.runtime.clock import SystemClock
+from sales_exporter.runtime.exporter import enabled, moment
+from sales_exporter.runtime.web_config import WebConfig
+
+
+def schema(
+    role: Annotated[bool, typer.Option("--role", help="Print role.sql: the read-only role and its grants.")] = False,
+    alter: Annotated[
+        bool, typer.Option("--alter", help="Print what adds the change key to tables that exist already.")
+    ] = False,
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", help="With --alter: RELATION, or RELATION=SCHEMA.TABLE for a table behind a view."),
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option("--template", help="Print the views over the tables of this product.")
+    ] = None,
+    list_templates: Annotated[bool, typer.Option("--templates", help="List the templates.")] = False,
+) -> None:
+    """Print the SQL of the data contract, to be read and piped into psql; without an option the DDL."""
+    if sum((role, alter, template is not None, list_templates)) > 1:
+        raise UsageError("schema: give one of --role, --alter, --template and --templates")
+    if table and not alter:
+        raise UsageError("schema: --table goes with --alter")
+    if role:
+        text = role_sql()
+    elif alter:
+        text = alter_sql(tables(table or ()))
+    elif template is not None:
+        text = _template(template)
+    elif list_templates:
+        text = "".join(f"{name:<12} {title}\n" for name, title in templates().items())
+    else:
+        text = schema_sql()
+    typer.echo(text, nl=False)
+
+
+def check(
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config.file", help="Configuration (YAML). Default: sales-exporter.yml, where there is one."),
+    ] = None,
+    dsn_file: Annotated[
+        Path | None, typer.Option("--database.dsn-file", help="File that holds the connection string.")
+    ] = None,
+    output: Annotated[
+        Literal["text", "json"], typer.Option("--format", help="text for people, json for programs.")
+    ] = "text",
+) -> None:
+    """Verify the configuration and the data contract; each defect comes with what to do.
+
+    Exit status: 0 no error, 1 errors found, 2 the configuration cannot be used.
+    """
+    settings = load(config_file, {"database.dsn_file": dsn_file})
+    report = examine(settings)
+    typer.echo(report.as_json() if output == "json" else report.as_text())
+    if report.exit_status:
+        raise typer.Exit(report.exit_status)
+
+
+def examine(settings: Settings) -> Report:
+    """The report on the database that the settings name.
+
+    Raises:
+        ConfigError: a setting that ``serve`` would refuse too, or no database.
+    """
+    enabled(settings)
+    if settings.as_of is not None:
+        moment(settings.as_of)
+    if settings.web.config_file is not None:
+        WebConfig(settings.web.config_file)
+    secret = dsn(settings)
+    if secret is None:
+        raise ConfigError("database.dsn_file: not set; check needs a database to look at")
+    return Checker(secret, settings.business, SystemClock().now).run()
+
+
+def _template(name: str) -> str:
+    try:
+        return template_sql(name)
+    except KeyError:
+        raise UsageError(f"--template {name}: expected one of {', '.join(templates())}") from None
