@@ -20,7 +20,7 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 docs: $(VENV)/dev
-	$(BIN)/python -m sales_exporter.catalogue docs/metrics.md
+	$(BIN)/python -m sales_exporter.catalogue .
 
 secrets: $(VENV)/demo
 	$(BIN)/sales-exporter secrets --out secrets

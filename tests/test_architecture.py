@@ -23,7 +23,7 @@ ALLOWED = {
     "collectors": BASE | {"config", "stats", "ledger", "__init__"},
     "runtime": BASE | {"config", "collectors", "__init__"},
     "importer": BASE | {"config", "contract"},
-    "catalogue": BASE | {"collectors"},
+    "catalogue": BASE | {"collectors", "config"},
     "demo": BASE | {"config", "stats", "contract", "collectors", "runtime", "importer", "__init__"},
 }
 HEAVY = ("scipy.stats", "pandas", "aiohttp", "rich")

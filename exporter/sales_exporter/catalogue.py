@@ -1,4 +1,4 @@
-"""docs/metrics.md, written from the metrics themselves: ``python -m sales_exporter.catalogue docs/metrics.md``."""
+"""Pages that are written from the source: ``python -m sales_exporter.catalogue .`` (`make docs`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sales_exporter.collectors import Collector, discover
+from sales_exporter.config import ENVIRONMENT, NOT_TEXT, CollectorSettings, Section, Settings, Stage
 from sales_exporter.model import Metric
 
 HEAD = """\
@@ -63,5 +64,45 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+BEGIN, END = "<!-- configuration: generated -->\n", "<!-- end of configuration -->"
+
+
+def configuration() -> str:
+    """The table of all settings."""
+    head = "| Key | Default | Environment variable | Meaning |\n|---|---|---|---|\n"
+    return head + "".join(f"{row}\n" for row in _settings(Settings, ""))
+
+
+def with_configuration(page: str) -> str:
+    """A page with the table between its two marks brought up to date."""
+    before, _, rest = page.partition(BEGIN)
+    return f"{before}{BEGIN}\n{configuration()}\n{END}{rest.partition(END)[2]}"
+
+
+def _settings(section: type[Section], prefix: str) -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        key, kind = f"{prefix}{name}", field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from _settings(kind, f"{key}.")
+        elif key != "collectors":
+            variable = "–" if key in NOT_TEXT else f"`{ENVIRONMENT}{key.replace('.', '_').upper()}`"
+            default = "–" if name == "dsn" or field.default is None else f"`{_plain(field.get_default())}`"
+            yield f"| `{key}` | {cell(default)} | {variable} | {cell(field.description or '')} |"
+        if name == "collectors":
+            for inner, setting in CollectorSettings.model_fields.items():
+                switch = f"`{ENVIRONMENT}COLLECTOR_<NAME>`" if inner == "enabled" else "–"
+                default = "–" if setting.default is None else f"`{_plain(setting.default)}`"
+                yield f"| `collectors.<name>.{inner}` | {default} | {switch} | {setting.description} |"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"{part.name} ({part.kind})" if isinstance(part, Stage) else str(part) for part in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(document(), encoding="utf-8")
+    root = Path(sys.argv[1])
+    (root / "docs" / "metrics.md").write_text(document(), encoding="utf-8")
+    readme = root / "README.md"
+    readme.write_text(with_configuration(readme.read_text(encoding="utf-8")), encoding="utf-8")

@@ -15,6 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 
 from sales_exporter.errors import ConfigError
 
+ENVIRONMENT = "SALES_EXPORTER_"
+"""Prefix of the environment variables that set values."""
+NOT_TEXT = ("business.stages", "business.rep_score_weights", "collectors")
+"""Settings that no single environment variable can hold."""
 CONFIG_BYTES = 1 << 20
 """Largest configuration file that is read (reliability.md, S7)."""
 YAML_DEPTH = 20
@@ -161,13 +165,6 @@ class Limits(Section):
     series_per_metric: int = Field(1_000, ge=10, le=100_000, description="Series of one metric at most.")
 
 
-class Identity(Section):
-    """Labels that name this installation in pushed alerts; scrapes take theirs from prometheus.yml."""
-
-    cluster: str = Field("demo", min_length=1, max_length=64, description="Cluster name.")
-    tenant: str = Field("default", min_length=1, max_length=64, description="Tenant name.")
-
-
 class Settings(Section):
     """The whole configuration."""
 
@@ -178,8 +175,6 @@ class Settings(Section):
     collectors: dict[CollectorName, CollectorSettings] = Field(default_factory=dict,
                                                               description="Settings by collector name.")
     limits: Limits = Limits()
-    identity: Identity = Identity()
-    storage_path: Path = Field(Path(".sales-exporter"), description="Directory for state.")
     as_of: str | None = Field(None, description="Evaluate at this moment (ISO 8601) instead of now.")
 
     @field_validator("as_of", mode="before")
@@ -217,7 +212,7 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
     try:
         depth = 0
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else 0
             if isinstance(event, yaml.AliasEvent):
                 raise ConfigError(f"{where}: line {line}: aliases (*name) are not allowed")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

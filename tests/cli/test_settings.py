@@ -48,7 +48,6 @@ BAD = {
     "collector key": ("collectors: {funnel: {intervall: 3}}", "collectors.funnel.intervall: unknown key"),
     "collector interval": ("collectors: {funnel: {interval: 0}}", "collectors.funnel.interval:"),
     "series": ("limits: {series: 1}", "limits.series:"),
-    "cluster": ("identity: {cluster: ''}", "identity.cluster:"),
     "date that is none": ("as_of: 2023-02-31", "not valid YAML"),
     "too large": ("# " + "x" * CONFIG_BYTES, "larger than 1 MiB"),
 }

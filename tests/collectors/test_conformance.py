@@ -58,3 +58,9 @@ def test_s2_no_label_can_carry_personal_data() -> None:
 
 def test_the_page_of_metrics_is_up_to_date() -> None:
     assert (ROOT / "docs" / "metrics.md").read_text() == catalogue.document(), "run: make docs"
+
+
+def test_every_setting_is_documented() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert catalogue.with_configuration(readme) == readme, "run: make docs"
+    assert not [row for row in catalogue.configuration().splitlines() if row.endswith("|  |")]

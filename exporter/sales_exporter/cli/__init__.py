@@ -49,7 +49,7 @@ def _common(
 
 
 def _register() -> None:
-    # Imported here: `sales-exporter --version` must not pay for numpy and the database driver.
+    # Imported here: importing this module must not load the database driver and numpy.
     from sales_exporter.cli import contract, generate, import_data, secrets, serve, stack  # noqa: PLC0415
 
     app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve.serve)

@@ -56,7 +56,6 @@ def serve(
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="Show this moment of the past (ISO 8601) instead of now.")
     ] = None,
-    storage: Annotated[Path | None, typer.Option("--storage.path", help="Directory for state.")] = None,
     log_level: Annotated[str | None, typer.Option("--log.level", help="debug, info, warn or error.")] = None,
     log_format: Annotated[str | None, typer.Option("--log.format", help="logfmt or json.")] = None,
     pseudonymous: Annotated[
@@ -72,7 +71,7 @@ def serve(
     flags: dict[str, object] = {
         "web.listen_address": listen or None, "web.telemetry_path": telemetry_path, "web.config_file": web_config,
         "web.max_requests": max_requests, "web.enable_lifecycle": lifecycle, "database.dsn_file": dsn_file,
-        "as_of": as_of, "storage_path": storage, "log.level": log_level, "log.format": log_format,
+        "as_of": as_of, "log.level": log_level, "log.format": log_format,
         "business.pseudonymous_reps": pseudonymous, **collector_flags(ctx.args),
     }
 

@@ -11,10 +11,10 @@ import psycopg
 from pydantic import SecretStr
 
 from sales_exporter.collectors import discover
-from sales_exporter.config import Section, Settings, build, read_yaml
+from sales_exporter.config import ENVIRONMENT, NOT_TEXT, Section, Settings, build, read_yaml
 from sales_exporter.errors import ConfigError
 
-PREFIX = "SALES_EXPORTER_"
+PREFIX = ENVIRONMENT
 DEFAULT_FILE = Path("sales-exporter.yml")
 
 
@@ -95,7 +95,6 @@ def _environment() -> Iterator[tuple[str, object]]:
 
 
 _LISTS = ("web.listen_address", "business.windows", "business.conversion_horizons")
-_NOT_TEXT = ("business.stages", "business.rep_score_weights", "collectors")
 
 
 def _leaves(section: type[Section], prefix: str) -> Iterator[str]:
@@ -103,7 +102,7 @@ def _leaves(section: type[Section], prefix: str) -> Iterator[str]:
         kind, key = field.annotation, f"{prefix}{name}"
         if isinstance(kind, type) and issubclass(kind, Section):
             yield from _leaves(kind, f"{key}.")
-        elif key not in _NOT_TEXT:
+        elif key not in NOT_TEXT:
             yield key
 
 

@@ -110,6 +110,11 @@ def load_demo(
 def _watch(stack: Stack) -> None:
     """Show the live table until Ctrl-C."""
     console = Console()
+    line = stack.grafana_line()
+    if line is not None:
+        console.print("\nGrafana is not on PATH. With Docker, its dashboards over this very stack:", style="bold")
+        # In one piece, so that it can be copied.
+        console.print(f"{line}\n", soft_wrap=True, highlight=False, markup=False)
     try:
         with Live(console=console, refresh_per_second=2, transient=False) as live:
             while True:
@@ -146,9 +151,6 @@ def _facts(stack: Stack, summary: Summary) -> Iterator[Text]:
     counts = {name: firing.count(name) for name in sorted(set(firing))}
     names = ", ".join(f"{name} x{count}" if count > 1 else name for name, count in counts.items())
     yield Text(f"alerts    {len(firing)} firing" + (f": {names}" if names else ""))
-    line = stack.grafana_line()
-    if line is not None:
-        yield Text("\nGrafana is not on PATH. With Docker, its dashboards over this very stack:\n" + line)
     yield Text("\nCtrl-C stops everything.")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -73,15 +72,9 @@ def make_past(reader: Login, promtool: Path, tsdb: Path, now: float, report: Rep
     present = asyncio.run(_present(reader, business, now))
     series += history.columns(machine.past(present, fine, SEED), history.GAUGE_STEP)
     labels = f'job="sales-exporter",instance="{INSTANCES["sales-exporter"]}",cluster="{CLUSTER}",tenant="{TENANT}"'
-    tsdb.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=tsdb.parent) as folder:
-        path = Path(folder) / "past.om"
-        with report.step("writing the past") as progress, path.open("w", buffering=1 << 20) as out:
-            samples = history.write(out, series, float(hours[0]), labels, progress)
-            out.write("# EOF\n")
-        with report.step("making Prometheus blocks of it") as progress:
-            history.make_blocks(promtool, path, tsdb)
-            progress(1, 1)
+    with report.step("making Prometheus blocks of them") as progress:
+        samples = history.make_blocks(
+            promtool, series, float(hours[0]), float(hours[-1]) + history.HOUR, labels, tsdb, progress)
     return Past(len(series), samples)
 
 

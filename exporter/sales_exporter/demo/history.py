@@ -7,12 +7,13 @@ an hourly staircase would be a row of spikes.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import multiprocessing
-import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -31,10 +32,10 @@ from sales_exporter.runtime.exposition import Renderer
 
 HOUR = 3600
 GAUGE_STEP, COUNTER_STEP = 300, 120
-BLOCK = "336h"
+BLOCK, BLOCK_SECONDS = "336h", 336 * HOUR
 _COUNTERS = ("_total", "_bucket", "_count", "_sum")
-# These two speak of the machine and of the process; demo.machine makes up their past.
-NOT_EVALUATED = frozenset({"system", "exporter", "source"})
+# These speak of the machine, the process and the state of the source now; demo.machine makes up their past.
+NOT_EVALUATED = frozenset({"system", "exporter", "source", "violations"})
 
 Progress = Callable[[int, int], None]
 Page = dict[str, float]
@@ -73,37 +74,61 @@ def evaluate(dsn: str, business: Business, when: Sequence[float], progress: Prog
     return _transpose([pages[moment] for moment in when])
 
 
-def write(out: TextIO, series: Sequence[Series], start: float, extra: str, progress: Progress) -> int:
-    """Write samples as OpenMetrics with the labels ``extra`` added; returns their number."""
+def write(out: TextIO, series: Sequence[Series], start: float, low: float, high: float, extra: str) -> int:
+    """Write the samples in [low, high) as OpenMetrics with the labels ``extra`` added; returns their number.
+
+    ``start`` is the moment of each series' first value; ``low`` and ``high`` are full hours.
+    """
     written = 0
-    for number, one in enumerate(series, 1):
-        progress(number, len(series))
+    for one in series:
         labels = f"{one.labels},{extra}" if one.labels else extra
         head = f"{one.name}{{{labels}}} "
-        lines = _rising(head, one, start) if one.rising else _held(head, one, start)
+        lines = _rising(head, one, start, low, high) if one.rising else _held(head, one, start, low, high)
         for text, count in lines:
             out.write(text)
             written += count
+    out.write("# EOF\n")
     return written
 
 
-def make_blocks(promtool: Path, source: Path, tsdb: Path) -> None:
-    """Turn an OpenMetrics file into blocks in ``tsdb``, all or none.
+def make_blocks(
+    promtool: Path, series: Sequence[Series], start: float, end: float, extra: str, tsdb: Path, progress: Progress
+) -> int:
+    """Turn series into blocks in ``tsdb``, all or none, two at a time; returns the number of samples.
+
+    promtool reads its whole input once for each block, so each block gets an input of its own.
 
     Raises:
         StackError: promtool refused it.
     """
-    draft = tsdb.with_name(tsdb.name + ".draft")
-    shutil.rmtree(draft, ignore_errors=True)
+    edges = [start, *np.arange(math.ceil(start / BLOCK_SECONDS) * BLOCK_SECONDS, end, BLOCK_SECONDS).tolist(), end]
+    spans = [(low, high) for low, high in itertools.pairwise(edges) if low < high]
+    tsdb.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=tsdb.parent) as folder:
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+            jobs = [pool.submit(_block, promtool, series, start, *span, extra, Path(folder)) for span in spans]
+            samples = 0
+            for done, job in enumerate(as_completed(jobs), 1):
+                samples += job.result()
+                progress(done, len(jobs))
+        for block in Path(folder).glob("blocks-*/*"):
+            block.rename(tsdb / block.name)
+    return samples
+
+
+def _block(
+    promtool: Path, series: Sequence[Series], start: float, low: float, high: float, extra: str, folder: Path
+) -> int:
+    source = folder / f"{low:.0f}.om"
+    with source.open("w", buffering=1 << 20) as out:
+        samples = write(out, series, start, low, high, extra)
     command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--quiet", f"--max-block-duration={BLOCK}",
-               str(source), str(draft)]
+               str(source), str(folder / f"blocks-{low:.0f}")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    source.unlink()
     if done.returncode:
         raise StackError(f"promtool could not make blocks of the demo's past: {done.stderr.strip()[-300:]}")
-    tsdb.mkdir(parents=True, exist_ok=True)
-    for block in draft.iterdir():
-        block.rename(tsdb / block.name)
-    shutil.rmtree(draft)
+    return samples
 
 
 def columns(samples: Mapping[str, NDArray[np.float64]], step: int) -> list[Series]:
@@ -161,22 +186,24 @@ def _split(key: str) -> tuple[str, str]:
     return name, labels.removesuffix("}")
 
 
-def _held(head: str, series: Series, start: float) -> Iterator[tuple[str, int]]:
+def _held(head: str, series: Series, start: float, low: float, high: float) -> Iterator[tuple[str, int]]:
     """Each value repeated until the next evaluation."""
     repeats = range(0, series.step, GAUGE_STEP)
-    for i, value in enumerate(series.values.tolist()):
+    first, last = int(low - start) // series.step, int(high - start) // series.step
+    for i, value in enumerate(series.values[first:last].tolist(), first):
         if not math.isnan(value):
             begin, text = int(start) + i * series.step, f"{head}{value!r} "
             yield "".join([f"{text}{begin + after}\n" for after in repeats]), len(repeats)
 
 
-def _rising(head: str, series: Series, start: float) -> Iterator[tuple[str, int]]:
+def _rising(head: str, series: Series, start: float, low: float, high: float) -> Iterator[tuple[str, int]]:
     """A straight line between two evaluations, in whole numbers where the total counts things."""
     known = np.flatnonzero(~np.isnan(series.values))
     if not len(known):
         return
     values, at = series.values[known], start + known * series.step
     times = np.arange(at[0], at[-1] + 1, COUNTER_STEP)
+    times = times[(times >= low) & (times < high)]
     line = np.interp(times, at, values)
     if np.all(values == np.floor(values)):
         line = np.floor(line)

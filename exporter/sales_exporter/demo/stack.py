@@ -191,7 +191,7 @@ class Stack:
         command: list[str | Path] = [
             sys.executable, "-m", "sales_exporter", "serve",
             f"--web.listen-address=127.0.0.1:{self.layout.port('exporter')}",
-            f"--database.dsn-file={self.layout.secrets / 'reader.dsn'}", f"--storage.path={self.layout.storage}",
+            f"--database.dsn-file={self.layout.secrets / 'reader.dsn'}",
         ]
         example = {"olist", "crm", "bank"} & {self.data}
         if example:

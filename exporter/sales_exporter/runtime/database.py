@@ -11,7 +11,7 @@ import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import errors as pg
@@ -70,7 +70,7 @@ class Reader:
         bounded = f"SELECT * FROM ({sql.strip().rstrip(';')}\n) AS answer LIMIT {budget + 1}"  # noqa: S608
         with self._translated():
             connection = await self._begin()
-            cursor = await connection.execute(cast("LiteralString", bounded), parameters or None)
+            cursor = await connection.execute(bounded.encode(), parameters or None)
             rows = await cursor.fetchall()
         if len(rows) > budget:
             raise RowBudgetExceeded(f"a query returned more than {budget} rows")
