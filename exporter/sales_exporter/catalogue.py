@@ -45,7 +45,7 @@ def section(name: str, kind: type[Collector]) -> Iterator[str]:
     yield "| Metric | Type | Labels | Meaning |"
     yield "|---|---|---|---|"
     for metric in kind.metrics:
-        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "-"
         yield f"| `{metric.name}` | {metric.kind} | {labels} | {cell(meaning(metric))} |"
 
 
@@ -85,13 +85,13 @@ def _settings(section: type[Section], prefix: str) -> Iterator[str]:
         if isinstance(kind, type) and issubclass(kind, Section):
             yield from _settings(kind, f"{key}.")
         elif key != "collectors":
-            variable = "–" if key in NOT_TEXT else f"`{ENVIRONMENT}{key.replace('.', '_').upper()}`"
-            default = "–" if name == "dsn" or field.default is None else f"`{_plain(field.get_default())}`"
+            variable = "-" if key in NOT_TEXT else f"`{ENVIRONMENT}{key.replace('.', '_').upper()}`"
+            default = "-" if name == "dsn" or field.default is None else f"`{_plain(field.get_default())}`"
             yield f"| `{key}` | {cell(default)} | {variable} | {cell(field.description or '')} |"
         if name == "collectors":
             for inner, setting in CollectorSettings.model_fields.items():
-                switch = f"`{ENVIRONMENT}COLLECTOR_<NAME>`" if inner == "enabled" else "–"
-                default = "–" if setting.default is None else f"`{_plain(setting.default)}`"
+                switch = f"`{ENVIRONMENT}COLLECTOR_<NAME>`" if inner == "enabled" else "-"
+                default = "-" if setting.default is None else f"`{_plain(setting.default)}`"
                 yield f"| `collectors.<name>.{inner}` | {default} | {switch} | {setting.description} |"
 
 

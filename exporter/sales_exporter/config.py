@@ -223,7 +223,8 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark else ""
-        raise ConfigError(f"{where}: {place}not valid YAML: {getattr(error, 'problem', None) or 'unreadable'}") from None
+        problem = getattr(error, "problem", None) or "unreadable"
+        raise ConfigError(f"{where}: {place}not valid YAML: {problem}") from None
     except (ValueError, RecursionError):
         raise ConfigError(f"{where}: not valid YAML: a value cannot be read") from None
     if tree is None:

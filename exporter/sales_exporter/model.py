@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sales_exporter.errors import MetricError
 
@@ -96,8 +96,7 @@ class Metric:
             raise MetricError(f"{self.name} takes a number, not {type(number).__name__}") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One value of one metric. ``labels`` are the label values in the metric's order."""
 
     metric: Metric

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from sales_exporter.collectors import Context, Pass, Row
-from sales_exporter.collectors.exporter import DEFINITION, FAILURES, LAST, OVERFLOW, REPLAY, SERIES, SUCCESS, Self
-from sales_exporter.collectors.exporter import definitions
+from sales_exporter.collectors.exporter import (
+    DEFINITION,
+    FAILURES,
+    LAST,
+    OVERFLOW,
+    REPLAY,
+    SERIES,
+    SUCCESS,
+    Self,
+    definitions,
+)
 from sales_exporter.config import Business
 from sales_exporter.model import Sample
 

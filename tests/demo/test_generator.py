@@ -188,8 +188,8 @@ def test_unknown_and_missing_channels_test_leads_and_currencies_are_there(
 
 def test_the_demo_is_a_plausible_company(company: tuple[Preset, Tables, Truth]) -> None:
     preset, tables, truth = company
-    assert preset.leads / preset.days == pytest.approx(60)
-    assert len(tables["calls"]) / preset.days == pytest.approx(110, rel=0.01)
+    assert preset.leads / preset.days == pytest.approx(30)
+    assert len(tables["calls"]) / preset.days == pytest.approx(50, rel=0.01)
     deals, eur = tables["deals"], np.array(tables["deals"]["currency"].decoded()) == "EUR"
     assert deals["amount"].values[eur].min() >= 800
     assert deals["amount"].values[eur].max() <= 20_000

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import numpy
 import pytest
@@ -15,6 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_families
 from tests.support.strategies import GAUGE, HOSTILE, firsts, samples
 
+import sales_exporter
 from sales_exporter.model import LABEL_LENGTH, Distribution, Sample, counter, gauge, histogram
 from sales_exporter.runtime.exposition import Format, Renderer, bound, join, numbers
 
@@ -87,8 +89,9 @@ def test_histogram_that_takes_negative_values_has_no_sum() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "0"), (-0.0, "0"), (5.0, "5"), (-3.0, "-3"), (0.1, "0.1"), (1e-7, "1e-07"), (2.0**53, "9007199254740992.0"),
-        (1e300, "1e+300"), (math.inf, "+Inf"), (-math.inf, "-Inf"), (math.nan, "NaN"), (5, "5"), (True, "1"),
+        (0.0, "0"), (-0.0, "0"), (5.0, "5"), (-3.0, "-3"), (0.1, "0.1"), (1e-7, "1e-07"),
+        (2.0**53, "9007199254740992.0"), (1e300, "1e+300"), (math.inf, "+Inf"), (-math.inf, "-Inf"),
+        (math.nan, "NaN"), (5, "5"), (True, "1"),
         (numpy.float64(1.5), "1.5"), (numpy.float32(0.5), "0.5"), (numpy.int64(7), "7"),
     ],
 )
@@ -184,6 +187,18 @@ def test_packed_join_is_one_gzip_member_with_the_same_bytes(kind: Format) -> Non
     assert plain == join(pages, kind, packed=False)
 
 
+def test_many_series_keep_their_own_numbers() -> None:
+    found: list[Sample] = []
+    for i in range(2_345):
+        found += [LEADS(i + (i % 7) / 8, stage=str(i)), CALLS(Distribution((i, 1, 2), i / 2), kind=str(i))]
+    got = read_back(rendered(found), "text")
+    assert len(got) == 2_345 * 6
+    for i in range(2_345):
+        assert got[("sales_leads", (("stage", str(i)),))] == i + (i % 7) / 8
+        assert got[("sales_call_seconds_count", (("kind", str(i)),))] == i + 3
+        assert got[("sales_call_seconds_sum", (("kind", str(i)),))] == i / 2
+
+
 def test_join_of_nothing_is_a_valid_empty_page() -> None:
     assert join([], "text", packed=False) == b""
     assert gzip.decompress(join([], "text", packed=True)) == b""
@@ -224,6 +239,7 @@ def test_r11_any_samples_read_back_as_sent(kind: Format, found: list[Sample]) ->
 def test_importing_the_exposition_imports_no_third_party() -> None:
     code = ("import sys, sales_exporter.runtime.exposition;"
             "print(sorted({m.split('.')[0] for m in sys.modules} - set(sys.stdlib_module_names)))")
-    answer = subprocess.run([sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, 'exporter');" + code],
-                            capture_output=True, text=True, check=True)
+    source = Path(sales_exporter.__file__).parent.parent
+    code = f"import sys; sys.path.insert(0, {str(source)!r}); {code}"
+    answer = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "['__main__', 'sales_exporter']"

@@ -85,6 +85,8 @@ class Collector(ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     reads: ClassVar[tuple[str, ...]] = ()
     """Relations without which this collector is switched off, visibly."""
+    after_others: ClassVar[bool] = False
+    """Whether the first pass waits for the first passes of the others: a report on them would be empty before."""
 
     @property
     def overflow(self) -> Mapping[str, int]:

@@ -39,8 +39,9 @@ class Self(Collector):
 
     name = "exporter"
     interval = 10.0
-    metrics = (AS_OF, REPLAY, BUILD, SUCCESS, DURATION, LAST, INTERVAL, FAILURES, SKIPPED, SERIES, OVERFLOW, DROPPED, DIPS,
-               RELOADED, RELOADED_AT, DEFINITION)
+    after_others = True
+    metrics = (AS_OF, REPLAY, BUILD, SUCCESS, DURATION, LAST, INTERVAL, FAILURES, SKIPPED, SERIES, OVERFLOW, DROPPED,
+               DIPS, RELOADED, RELOADED_AT, DEFINITION)
 
     async def collect(self, ctx: Context) -> Iterable[Sample]:
         """Everything is known already; nothing is read."""

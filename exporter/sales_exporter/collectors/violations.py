@@ -62,7 +62,7 @@ class Violations(Collector):
         rules = [rule for rule in RULES if {rule[0]} | _JOINED.get(rule[1], set()) <= present]
         if not rules:
             return ()
-        parts = [f"SELECT {i} AS rule, ({RULES[rule]}) AS rows" for i, rule in enumerate(rules)]  # noqa: S608
+        parts = [f"SELECT {i} AS rule, ({RULES[rule]}) AS rows" for i, rule in enumerate(rules)]
         business = ctx.business
         rows = await ctx.db.fetch(
             " UNION ALL ".join(parts), now=ctx.now, stages=list(business.stage_names),

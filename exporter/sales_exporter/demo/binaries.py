@@ -114,7 +114,8 @@ def _download(work: Path, packages: list[str], say: Say) -> list[str]:
     state = work / "apt"
     for name in ("state/lists/partial", "cache/archives/partial"):
         (state / name).mkdir(parents=True)
-    options = [f"-oDir::State={state}/state", f"-oDir::Cache={state}/cache", "-oDir::State::status=/var/lib/dpkg/status"]
+    folders = {"State": f"{state}/state", "Cache": f"{state}/cache", "State::status": "/var/lib/dpkg/status"}
+    options = [f"-oDir::{name}={path}" for name, path in folders.items()]
     if not (_apt(work, [*options, "update"]) and _apt(work, [*options, "download", *packages])):
         raise StackError(f"apt-get could not download {' and '.join(packages)}; {_INSTALL}")
     return options

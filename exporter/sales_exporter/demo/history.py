@@ -32,7 +32,8 @@ from sales_exporter.runtime.exposition import Renderer
 
 HOUR = 3600
 GAUGE_STEP, COUNTER_STEP = 300, 120
-BLOCK, BLOCK_SECONDS = "336h", 336 * HOUR
+# Shorter blocks than Prometheus would compact to: promtool holds a whole block in memory.
+BLOCK, BLOCK_SECONDS = "168h", 168 * HOUR
 _COUNTERS = ("_total", "_bucket", "_count", "_sum")
 # These speak of the machine, the process and the state of the source now; demo.machine makes up their past.
 NOT_EVALUATED = frozenset({"system", "exporter", "source", "violations"})
@@ -144,16 +145,20 @@ async def _evaluate(dsn: str, business: Business, when: list[float]) -> dict[flo
     settings = DatabaseSettings(connections=1, statement_timeout=30.0, row_budget=200_000)
     database = Database(SecretStr(dsn), settings)
     collectors = [kind() for name, kind in discover().items() if name not in NOT_EVALUATED]
+    renderer = Renderer()
     pages: dict[float, Page] = {}
     try:
         for moment in when:
-            pages[moment] = await _page(database, collectors, business, moment)
+            samples = await _samples(database, collectors, business, moment)
+            pages[moment] = page_of(renderer.render(samples).text)
     finally:
         await database.close()
     return pages
 
 
-async def _page(database: Database, collectors: list[Collector], business: Business, moment: float) -> Page:
+async def _samples(
+    database: Database, collectors: list[Collector], business: Business, moment: float
+) -> list[Sample]:
     samples: list[Sample] = []
     async with database.reader(120.0) as reader:
         relations = await reader.relations()
@@ -162,7 +167,7 @@ async def _page(database: Database, collectors: list[Collector], business: Busin
                 context = Context(now=moment, wall=moment, db=reader, business=business, relations=relations,
                                   passes=dict[str, Pass]())
                 samples.extend(await collector.collect(context))
-    return page_of(Renderer().render(samples).text)
+    return samples
 
 
 def page_of(text: bytes) -> Page:

@@ -43,9 +43,9 @@ class Summary:
 
     @property
     def healthy(self) -> bool:
-        """Every target is up, there are series, and the Watchdog reached the Alertmanager."""
+        """Every target is up, the exporter's report is in Prometheus, and the Watchdog reached the Alertmanager."""
         up = bool(self.targets) and all(state == "up" for state in self.targets.values())
-        return up and self.sales_series > 0 and any(a["alertname"] == "Watchdog" for a in self.alerts)
+        return up and bool(self.series) and any(a["alertname"] == "Watchdog" for a in self.alerts)
 
     def text(self) -> str:
         """As JSON."""

@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ HEADER_BYTES = 8190
 
 HEADERS = 64
 """Most headers of a request."""
+
+_RESET = struct.pack("ii", 1, 0)
 
 Leave = Callable[[], None]
 Refuse = Callable[[int, str], web.Response]
@@ -94,8 +97,9 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time for the first request. A certificate without an allowed name ends here."""
         stream = cast("asyncio.Transport", transport)
-        # Whatever the client does not take counts as stuck, however small the answer is.
-        stream.set_write_buffer_limits(high=0)
+        # Whatever the client does not take counts as stuck, however small the answer is. (At 0, asyncio's TLS
+        # would pause although nothing is left to write.)
+        stream.set_write_buffer_limits(high=1)
         super().connection_made(transport)
         if self._peer_allowed(stream.get_extra_info("peercert")):
             self._await_headers()
@@ -156,6 +160,8 @@ class Connection(web.RequestHandler):
 
     def _cut(self) -> None:
         if self.transport is not None:
+            # A reset: otherwise the kernel would go on sending what it has buffered.
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.transport.abort()
 
 

@@ -43,6 +43,7 @@ class Exporter:
         self._replay = moment(settings.as_of) if settings.as_of is not None else None
         self._database = Database(dsn, settings.database)
         self._board = Board(self._clock, settings.limits)
+        self._first_passes = asyncio.Event()
         self._jobs = [self._job(collector, settings) for collector in collectors]
 
     def _job(self, collector: Collector, settings: Settings) -> Job:
@@ -86,7 +87,7 @@ class Exporter:
             again = asyncio.Event()
             self._stop = again.set
             scheduler = Scheduler(self._clock, self._run, self._missed, self._abandoned)
-            tasks = [asyncio.create_task(scheduler.loop(job), name=job.collector.name) for job in self._jobs]
+            tasks = [asyncio.create_task(self._loop(scheduler, job), name=job.collector.name) for job in self._jobs]
             try:
                 await again.wait()
             finally:
@@ -116,6 +117,16 @@ class Exporter:
         if stop is not None:
             stop()
 
+    async def _loop(self, scheduler: Scheduler, job: Job) -> None:
+        if job.collector.after_others:
+            await self._first_passes.wait()
+        await scheduler.loop(job)
+
+    def _look_at_first_passes(self) -> None:
+        names = [job.collector.name for job in self._jobs if not job.collector.after_others]
+        if all(self._board.passes[name].finished for name in names):
+            self._first_passes.set()
+
     async def _run(self, job: Job) -> None:
         """One pass: the only place where a failure of a collector is decided about."""
         collector, board = job.collector, self._board
@@ -137,6 +148,7 @@ class Exporter:
                     extra={"collector": collector.name, "error": str(error) if known else type(error).__name__},
                     exc_info=None if known else error,
                 )
+        self._look_at_first_passes()
 
     async def _collect(self, collector: Collector, reader: Reader) -> tuple[Sample, ...] | None:
         relations = await reader.relations() if collector.reads else frozenset[str]()
@@ -166,6 +178,7 @@ class Exporter:
 
     def _abandoned(self, job: Job) -> None:
         self._board.fail(job.collector.name, TimeoutError("given up by the watchdog"), job.patience)
+        self._look_at_first_passes()
         log.error("pass given up", extra={"collector": job.collector.name, "seconds": job.patience})
 
     async def close(self) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
-from operator import add
 from typing import Literal
 
 from sales_exporter.model import Distribution, Metric, Sample
@@ -27,6 +26,9 @@ _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 _GZIP_LAST_BLOCK = b"\x03\x00"
 _EXACT = 2.0**53
 """Below this, a float that is whole is exactly that integer."""
+
+_RUN = 1000
+"""Samples that are formatted at once, so that the texts of their numbers stay in the processor's cache."""
 
 _SPECIAL = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
@@ -105,10 +107,10 @@ class Renderer:
             if not body:
                 continue
             if family.text_head == family.openmetrics_head:
-                same += (family.text_head, body)
+                same += (family.text_head, body, "\n")
             else:
-                text += (family.text_head, body)
-                openmetrics += (family.openmetrics_head, body)
+                text += (family.text_head, body, "\n")
+                openmetrics += (family.openmetrics_head, body, "\n")
         duplicates = sum(family.duplicates for family in self._families.values())
         both, first, second = _encoded(same), _encoded(text), _encoded(openmetrics)
         packed = deflated(both)
@@ -125,7 +127,10 @@ class Renderer:
 
 
 class _Family:
-    """One metric: its headers, and the text before the number of each of its series, in order."""
+    """One metric: its headers, and the text before the number of each of its series, in order.
+
+    Headers have no line break at the end; the text of each line starts with one.
+    """
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
@@ -136,14 +141,14 @@ class _Family:
         self._firsts: list[int] | None = None
         self._lines = self._layout()
         text = metric.help.replace("\\", r"\\").replace("\n", r"\n")
-        self.text_head = f"# HELP {metric.name} {text}\n# TYPE {metric.name} {metric.kind}\n"
+        self.text_head = f"# HELP {metric.name} {text}\n# TYPE {metric.name} {metric.kind}"
         name, text = metric.name, text.replace('"', r"\"")
         if metric.kind == "counter":
             name = name.removesuffix("_total")
-        self.openmetrics_head = f"# HELP {name} {text}\n# TYPE {name} {metric.kind}\n"
+        self.openmetrics_head = f"# HELP {name} {text}\n# TYPE {name} {metric.kind}"
 
     def render(self, samples: list[Sample]) -> str:
-        """The sample lines; empty when no sample is fit to be shown."""
+        """The sample lines, each after a line break; empty when no sample is fit to be shown."""
         valid = self._valid(samples)
         self.invalid = len(samples) - len(valid)
         labels = [sample.labels for sample in valid]
@@ -151,9 +156,15 @@ class _Family:
             self._arrange(labels)
         if self._firsts is not None:
             valid = [valid[i] for i in self._firsts]
-        if not valid:
-            return ""
-        return "\n".join(map(add, self.prefixes, self._numbers(valid))) + "\n"
+        return "".join([self._run(valid, start) for start in range(0, len(valid), _RUN)])
+
+    def _run(self, samples: list[Sample], start: int) -> str:
+        found = self._numbers(samples[start : start + _RUN])
+        first = start * len(self._lines)
+        lines = [""] * (2 * len(found))
+        lines[::2] = self.prefixes[first : first + len(found)]
+        lines[1::2] = found
+        return "".join(lines)
 
     def _arrange(self, labels: list[tuple[str, ...]]) -> None:
         """Take over another list of series, with the text of those that were there before."""
@@ -178,7 +189,7 @@ class _Family:
         texts = []
         for suffix, le in self._lines:
             inside = ",".join([*pairs, f'le="{le}"'] if le else pairs)
-            texts.append(self.metric.name + suffix + (f"{{{inside}}} " if inside else " "))
+            texts.append(f"\n{self.metric.name}{suffix}" + (f"{{{inside}}} " if inside else " "))
         return texts
 
     def _valid(self, samples: list[Sample]) -> list[Sample]:

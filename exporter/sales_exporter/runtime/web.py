@@ -47,7 +47,8 @@ _PIECE = 64 * 1024
 """Bytes that are handed to a connection at once, so that a slow reader holds no copy of a whole page."""
 
 _QUIET_SECONDS = 60.0
-_STOP_SECONDS = 2.0
+# aiohttp waits this long twice: for the handler, then for its task.
+_STOP_SECONDS = 1.0
 
 
 class Served(Protocol):
@@ -100,7 +101,7 @@ class Running:
         self._server = server
 
     async def close(self) -> None:
-        """Accept no more, let answers under way end for two seconds, then cut."""
+        """Accept no more, give answers under way two seconds, then cut."""
         for listener in self._listeners:
             await listener.close()
         self._server.pre_shutdown()

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sales_exporter.config import CONFIG_BYTES, Section, explain, read_yaml
 from sales_exporter.errors import ConfigError
@@ -78,12 +86,11 @@ class RateLimit(Section):
     interval: Annotated[float, BeforeValidator(_seconds)] = Field(0.0, description="Time between two requests.")
     burst: int = Field(0, ge=0, description="Requests that may come at once.")
 
-    @field_validator("burst")
-    @classmethod
-    def _some(cls, burst: int, info: Any) -> int:
-        if info.data.get("interval") and not burst:
+    @model_validator(mode="after")
+    def _some(self) -> RateLimit:
+        if self.interval and not self.burst:
             raise ValueError("with a burst of 0 every request would be refused")
-        return burst
+        return self
 
 
 class WebFile(Section):

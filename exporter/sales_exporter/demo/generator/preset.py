@@ -16,7 +16,7 @@ Kind = Literal[
 DAY = 86_400.0
 HOUR = 3_600.0
 BENCHMARK_LEADS, BENCHMARK_DAYS = 100_000, 730.0
-DEMO_LEADS, DEMO_DAYS = 7_200, 120.0
+DEMO_LEADS, DEMO_DAYS = 3_600, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def demo(
     until: datetime, leads: int = DEMO_LEADS, days: float = DEMO_DAYS, seed: int = 1,
     incidents: tuple[Incident, ...] | None = None,
 ) -> Preset:
-    """The company behind ``up``: about 60 leads and 110 calls a day, six channels, twelve reps, plausible money."""
+    """The company behind ``up``: about 30 leads and 50 calls a day, six channels, twelve reps, plausible money."""
     return Preset(
         until=until, leads=leads, days=days, seed=seed,
         channels=(
@@ -198,7 +198,7 @@ def demo(
             Model("call-success", "call", ("v1",), (0.0,), 2.0, 0.25, drift_days_before=18.0),
         ),
         incidents=_DEMO_SCRIPT if incidents is None else incidents,
-        campaigns=16, calls_per_lead=110 * days / leads, growth=0.2, lost_at_lead=0.45, deal_median=4_200.0,
+        campaigns=10, calls_per_lead=50 * days / leads, growth=0.2, lost_at_lead=0.45, deal_median=4_200.0,
         deal_sigma=0.65, deal_range=(800.0, 20_000.0),
     )
 
