@@ -1,0 +1,98 @@
+"""A whole dashboard: the shared variable bar, the alert layer, the links and a 24-column layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grafana.source.panels import RED, SOURCE
+from grafana.source.sdk import dashboard, model
+
+COLUMNS = 24
+SCHEMA = 42
+ANCHOR = "sales_as_of_timestamp_seconds"
+"""Every exporter always exports it, so its labels are the installations there are."""
+
+Row = tuple[int, Sequence[tuple[int, model.Panel]]]
+"""A height and the (width, panel) pairs from left to right; the widths add up to 24."""
+
+
+def alerts(severity: str) -> str:
+    """Firing alerts of the chosen cluster and tenant, and those on the monitoring itself, which carry neither."""
+    return f'ALERTS{{alertstate="firing",severity=~"{severity}",cluster=~"$cluster|",tenant=~"$tenant|"}}'
+
+
+def board(uid: str, title: str, description: str, layout: Sequence[Row],
+          family: Sequence[model.VariableModel] = (), *, tags: Sequence[str] = (), refresh: str = "30s",
+          span: str = "now-7d") -> model.Dashboard:
+    """A read-only classic dashboard. ``family`` are the variables beyond the shared bar."""
+    made = (
+        dashboard.Dashboard(title).uid(uid).description(description).tags(["sales", *tags]).readonly()
+        .timezone("browser").refresh(refresh).time(span, "now").tooltip(model.DashboardCursorSync.CROSSHAIR)
+        .timepicker(dashboard.TimePicker().refresh_intervals(["10s", "30s", "1m", "5m", "15m", "1h"]))
+        .annotation(_alert_layer()).link(_others())
+    ).build()
+    made.schema_version = SCHEMA
+    made.panels = list(_placed(layout))
+    made.templating = model.DashboardDashboardTemplating(list_val=[*bar(), *family])
+    return made
+
+
+def bar() -> list[model.VariableModel]:
+    """The variables of every dashboard. One cluster and one tenant at a time: their intervals do not add."""
+    return [
+        dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
+        .current(model.VariableOption(text="Prometheus", value="prometheus", selected=True)).build(),
+        labels_of("cluster", "Cluster", ANCHOR),
+        labels_of("tenant", "Tenant", f'{ANCHOR}{{cluster="$cluster"}}'),
+        labels_of("job", "Job", f'{ANCHOR}{{cluster="$cluster",tenant="$tenant"}}', several=True),
+        labels_of("instance", "Instance", f'{ANCHOR}{{cluster="$cluster",tenant="$tenant",job=~"$job"}}',
+                  several=True),
+    ]
+
+
+def labels_of(name: str, title: str, series: str, label: str = "", *, several: bool = False,
+              default: str = "") -> model.VariableModel:
+    """A variable with the values that ``label`` (else the label of its own name) has in ``series``."""
+    query = f"label_values({series},{label or name})"
+    made = (
+        dashboard.QueryVariable(name).label(title).datasource(SOURCE).definition(query)
+        .query({"qryType": 1, "query": query, "refId": "PrometheusVariableQueryEditor-VariableQuery"})
+        .refresh(model.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(model.VariableSort.NATURAL_ASC)
+        .multi(several).include_all(several)
+    )
+    if several:
+        made.all_value(".*").current(model.VariableOption(text="All", value="$__all", selected=True))
+    elif default:
+        made.current(model.VariableOption(text=default, value=default, selected=True))
+    return made.build()
+
+
+def _placed(layout: Sequence[Row]) -> Sequence[model.Panel]:
+    placed, top = [], 0
+    for height, cells in layout:
+        left = 0
+        for width, panel in cells:
+            panel.grid_pos = model.GridPos(h=height, w=width, x=left, y=top)
+            placed.append(panel)
+            left += width
+        if left != COLUMNS:
+            raise ValueError(f"the row at {top} is {left} columns wide, not {COLUMNS}")
+        top += height
+    return placed
+
+
+def _alert_layer() -> dashboard.AnnotationQuery:
+    return (
+        dashboard.AnnotationQuery().name("Alerts").datasource(SOURCE).enable(True).hide(False).icon_color(RED)
+        .expr(alerts("critical|warning")).title_format("{{alertname}}")
+        .text_format("{{severity}}, team {{team}}").tag_keys("severity,team,category").step("60s").placement("")
+    )
+
+
+def _others() -> dashboard.DashboardLink:
+    # By tag, so that no link points to a dashboard that is not provisioned.
+    return (
+        dashboard.DashboardLink("Sales dashboards").type(model.DashboardLinkType.DASHBOARDS).tags(["sales"])
+        .as_dropdown(True).placement("").include_vars(True).keep_time(True).icon("external link")
+        .tooltip("The other dashboards")
+    )

@@ -1,0 +1,58 @@
+"""PromQL from parts: every selector carries the variable bar, and replicas of one exporter count once."""
+
+from __future__ import annotations
+
+BAR = 'cluster="$cluster",tenant="$tenant",job=~"$job",instance=~"$instance"'
+
+
+def selector(name: str, *, offset: str = "", **matchers: str) -> str:
+    """``name{bar, matchers} offset …``; a matcher value that starts with ``~`` is a regular expression."""
+    extra = "".join(f',{label}=~"{value[1:]}"' if value.startswith("~") else f',{label}="{value}"'
+                    for label, value in matchers.items())
+    return f"{name}{{{BAR}{extra}}}{f' offset {offset}' if offset else ''}"
+
+
+def fact(name: str, *, offset: str = "", **matchers: str) -> str:
+    """A gauge once per fact: two exporters on the same database say the same thing, they do not add up."""
+    return f"max without (job, instance) ({selector(name, offset=offset, **matchers)})"
+
+
+def total(name: str, *by: str, offset: str = "", **matchers: str) -> str:
+    """The sum of a gauge over all labels but ``by``."""
+    return f"{_sum(by)} ({fact(name, offset=offset, **matchers)})"
+
+
+def ratio(part: str, whole: str) -> str:
+    """``part / whole``, absent (never NaN or 0) where the whole is empty."""
+    return f"{part} / ({whole} > 0)"
+
+
+def growth(now: str, before: str) -> str:
+    """Relative change from ``before`` to ``now``."""
+    return f"({now}) / (({before}) > 0) - 1"
+
+
+def points(now: str, before: str) -> str:
+    """Change of a ratio in percentage points."""
+    return f"100 * (({now}) - ({before}))"
+
+
+def weighted(ratio_name: str, count_name: str, *by: str, offset: str = "", **matchers: str) -> str:
+    """A ratio over several groups, from their counts: the sum of ratio x count divided by the sum of counts.
+
+    ``matchers`` belong to the counts, whose labels beyond the ratio's must be among them.
+    """
+    values = fact(ratio_name, offset=offset)
+    counts = fact(count_name, offset=offset, **matchers)
+    extra = ", ".join(matchers)
+    return ratio(f"{_sum(by)} ({values} * ignoring ({extra}) {counts})",
+                 f"{_sum(by)} ({counts} and ignoring ({extra}) {values})")
+
+
+def outcomes(ratio_name: str) -> str:
+    """A ratio of the models, over all models and versions, weighted by their mature labels."""
+    return weighted(ratio_name, "sales_model_labels", state="mature")
+
+
+def _sum(by: tuple[str, ...]) -> str:
+    return f"sum by ({', '.join(by)})" if by else "sum"
