@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from sales_exporter.demo.binaries import obtain
 from sales_exporter.demo.postgres import Postgres, running
 from tests.support.databases import Databases
 from tests.support.datasets import bank, crm, olist  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Obtain the real servers before the first test that needs them, as `make demo` does."""
+    if any(item.get_closest_marker("stack") for item in session.items):
+        found = obtain(ROOT / ".sales-exporter", print).prometheus.parent
+        os.environ["SALES_EXPORTER_BIN"] = str(found)
+        os.environ["PATH"] = os.pathsep.join([str(found), os.environ["PATH"]])
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,11 @@ def test_a_collector_reads_relations_of_the_contract(name: str) -> None:
     assert set(KINDS[name].reads) <= set(RELATIONS)
 
 
+def test_no_counter_shares_its_openmetrics_name_with_another_metric() -> None:
+    names = {metric.name for metric in METRICS}
+    assert [name for name in names if name.removesuffix("_total") in names - {name}] == []
+
+
 def test_a_metric_belongs_to_one_collector() -> None:
     assert [name for name, count in Counter(metric.name for metric in METRICS).items() if count > 1] == []
 

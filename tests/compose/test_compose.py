@@ -16,6 +16,8 @@ from sales_exporter import __version__
 from sales_exporter.demo import grafana
 from tests.compose.files import COMPOSE, ONCE, OWN, ROOT, SERVICES, dockerfile, mounts
 
+pytestmark = pytest.mark.process
+
 CORE = {name for name, service in SERVICES.items() if "profiles" not in service}
 PROGRAMS = {"prometheus": ("prometheus",), "alertmanager": ("alertmanager", "prometheus-alertmanager")}
 LOADER = Path(__file__).parent / "load"

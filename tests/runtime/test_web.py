@@ -18,6 +18,8 @@ from sales_exporter.errors import ConfigError
 from sales_exporter.runtime.negotiation import preferred, takes_gzip
 from sales_exporter.runtime.web import serve
 
+pytestmark = pytest.mark.process
+
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 PAGE = b'# HELP sales_leads Leads.\n# TYPE sales_leads gauge\nsales_leads{stage="lead"} 3\n'

@@ -18,6 +18,8 @@ from sales_exporter.errors import ConfigError
 from sales_exporter.runtime.web_auth import Gate
 from sales_exporter.runtime.web_config import WebConfig
 
+pytestmark = pytest.mark.process
+
 CANARY = "canary-4711"
 
 

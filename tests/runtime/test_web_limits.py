@@ -18,6 +18,8 @@ from tests.support.web import SERIES, Authority, Shown, ask, connected, parsed, 
 
 from sales_exporter.runtime.connections import Bounds, Door
 
+pytestmark = pytest.mark.process
+
 QUICK = Bounds(handshake=0.3, headers=0.3, write=0.5, idle=0.6)
 SLACK = 2.0
 """Seconds by which a busy machine may be late."""

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from tests.support.web import Answer, Authority, Shown, ask, connected, site
 
+pytestmark = pytest.mark.process
+
 TLS = "tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n"
 VERIFIED = TLS + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
 OPTIONAL = TLS + "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n"

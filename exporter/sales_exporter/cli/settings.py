@@ -40,8 +40,12 @@ def load(config_file: Path | None, flags: Mapping[str, object]) -> Settings:
             _put(tree, key, value)
         if given:
             origins.append(origin)
-            build(tree, " and ".join(origins[-1:]))
-    return build(tree, " and ".join(origins))
+            build(tree, origin)
+    settings, known = build(tree, " and ".join(origins)), discover()
+    for name in settings.collectors:
+        if name not in known:
+            raise ConfigError(f"{where}: collectors.{name}: no such collector; there are {', '.join(known)}")
+    return settings
 
 
 def dsn(settings: Settings) -> SecretStr | None:

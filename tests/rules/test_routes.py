@@ -1,0 +1,125 @@
+"""Who is told: every severity, team and category reaches one receiver, at the pace that it deserves."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.rules.lint import CATEGORIES, SEVERITIES, TEAMS
+from tests.rules.rulebook import ROOT, alerts, seconds
+from tests.support.binaries import Program
+
+CONFIG = ROOT / "prometheus/alertmanager.yml"
+TREE: dict[str, Any] = yaml.safe_load(CONFIG.read_text())
+QUIET_HOURS = {"active_time_intervals": ["business-hours"], "mute_time_intervals": ["holidays"]}
+
+
+def routed(amtool: Program, receiver: str, **labels: str) -> str:
+    """Empty when the labels reach exactly this receiver; else what amtool says."""
+    pairs = [f"{name}={value}" for name, value in labels.items()]
+    done = amtool.run("config", "routes", "test", f"--config.file={CONFIG}", f"--verify.receivers={receiver}", *pairs)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("team", sorted(TEAMS))
+@pytest.mark.parametrize("severity", sorted(SEVERITIES))
+def test_a_team_gets_what_is_labelled_with_its_name(amtool: Program, severity: str, team: str) -> None:
+    for category in sorted(CATEGORIES):
+        assert routed(amtool, team, alertname="Any", severity=severity, team=team, category=category) == ""
+
+
+@pytest.mark.stack
+def test_the_routes_test_notices_a_wrong_receiver(amtool: Program) -> None:
+    assert routed(amtool, "platform", alertname="Any", severity="critical", team="ml", category="model") != ""
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("labels", [{"alertname": "Foreign"}, {"alertname": "Foreign", "team": "unknown"},
+                                    {"alertname": "Foreign", "severity": "critical", "team": "unknown"}])
+def test_what_nobody_claims_reaches_the_platform_team(amtool: Program, labels: dict[str, str]) -> None:
+    assert routed(amtool, "platform", **labels) == ""
+
+
+@pytest.mark.stack
+def test_r32_the_watchdog_goes_to_the_heartbeat_alone(amtool: Program) -> None:
+    labels = next(alert.labels for alert in alerts() if alert.name == "Watchdog")
+    assert routed(amtool, "heartbeat", alertname="Watchdog", **labels) == ""
+
+
+def _routes(route: dict[str, Any], inherited: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every leaf and node with the timing that is in force there."""
+    timing = {key: route.get(key, inherited.get(key)) for key in ("group_wait", "group_interval", "repeat_interval")}
+    here = {**route, **timing, "above": [*inherited.get("above", []), *route.get("matchers", [])]}
+    children = [leaf for child in route.get("routes", []) for leaf in _routes(child, here)]
+    return [here, *children]
+
+
+ROUTES = _routes(TREE["route"], {})
+
+
+def test_critical_alerts_wait_ten_seconds_and_all_others_thirty_or_more() -> None:
+    critical = {r["group_wait"] for r in ROUTES if 'severity = "critical"' in r["above"]}
+    apart = {'severity = "critical"', 'alertname = "Watchdog"'}
+    others = {r["group_wait"] for r in ROUTES if not apart & {*r["above"]}}
+    assert critical == {"10s"}
+    assert min(seconds(wait) for wait in others) == 30
+
+
+def test_the_heartbeat_beats_every_minute() -> None:
+    (beat,) = [r for r in ROUTES if r.get("receiver") == "heartbeat"]
+    assert (beat["group_wait"], beat["group_interval"], beat["repeat_interval"]) == ("0s", "1m", "1m")
+
+
+def test_only_business_and_information_wait_for_working_hours() -> None:
+    # The intervals are not inherited, so each route below has to name them.
+    for route in ROUTES:
+        patient = any("info" in m or "business|model" in m for m in route["above"])
+        for key, names in QUIET_HOURS.items():
+            assert route.get(key, []) == (names if patient else []), route["above"]
+
+
+def _matches(matchers: list[str], labels: dict[str, str]) -> bool:
+    for matcher in matchers:
+        parts = re.fullmatch(r'(\w+) (=~|=) "(.*)"', matcher)
+        assert parts is not None, matcher
+        name, operator, value = parts.groups()
+        text = labels.get(name, "")
+        if not (re.fullmatch(value, text) if operator == "=~" else text == value):
+            return False
+    return True
+
+
+def _muted_by(target: str, source: str) -> bool:
+    """Whether an alert of one name is inhibited while another of the same cluster and tenant fires."""
+    labelled = {alert.name: {"alertname": alert.name, **alert.labels} for alert in alerts()}
+    shared = {"cluster", "tenant", "service", "collector"}
+    return any(
+        _matches(rule["source_matchers"], labelled[source]) and _matches(rule["target_matchers"], labelled[target])
+        and set(rule["equal"]) <= shared
+        for rule in TREE["inhibit_rules"]
+    )
+
+
+@pytest.mark.parametrize(
+    "source", ["SalesSourceDown", "SalesSourceLagging", "SalesCollectorStale", "SalesExporterDown"])
+def test_every_business_and_model_alert_is_muted_while_the_numbers_are_old(source: str) -> None:
+    judged = [alert.name for alert in alerts() if alert.labels["category"] in {"business", "model"}]
+    assert len(judged) > 20
+    assert [name for name in judged if not _muted_by(name, source)] == []
+
+
+@pytest.mark.parametrize(("target", "source"), [
+    ("SalesSourceDown", "SalesNoCalls"), ("SalesSourceDown", "SalesCollectorStale"), ("Watchdog", "SalesExporterDown"),
+    ("HostMemoryLow", "SalesSourceDown"), ("SalesExporterDown", "SalesSourceDown"),
+    ("SalesNoCalls", "SalesCollectorFailing"),
+])
+def test_a_cause_is_not_muted_by_its_effect_nor_by_something_else(target: str, source: str) -> None:
+    assert not _muted_by(target, source)
+
+
+def test_every_receiver_is_used_and_every_used_one_exists() -> None:
+    assert {receiver["name"] for receiver in TREE["receivers"]} == {r["receiver"] for r in ROUTES if "receiver" in r}

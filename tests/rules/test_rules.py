@@ -1,0 +1,146 @@
+"""promtool and amtool accept what is shipped, and every promtool case holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.rules.rulebook import CASES, ROOT, RULES
+from tests.support.binaries import Program
+
+pytestmark = pytest.mark.stack
+
+PROMETHEUS = ROOT / "prometheus"
+SECRET = re.compile(r"password|secret|token|api_key|bearer|credentials|service_key|routing_key|user_key", re.I)
+
+
+@pytest.mark.parametrize("path", sorted(RULES.glob("*/*.yml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_promtool_accepts_the_rules(promtool: Program, path: Path) -> None:
+    done = promtool.run("check", "rules", "--lint=all", "--lint-fatal", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_accepts_prometheus_yml(promtool: Program) -> None:
+    done = promtool.run("check", "config", "--lint=all", "--lint-fatal", PROMETHEUS / "prometheus.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
+    assert f"{len(list(RULES.glob('*/*.yml')))} rule files found" in done.stdout
+
+
+FLAPPING = CASES / "flapping.yml"
+
+
+@pytest.mark.parametrize("path", sorted({*CASES.glob("*.yml")} - {FLAPPING}), ids=lambda path: path.stem)
+def test_the_alerts_fire_and_stay_quiet_as_written(promtool: Program, path: Path) -> None:
+    done = promtool.run("test", "rules", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_r30_a_value_dancing_on_its_threshold_is_one_alert(promtool: Program) -> None:
+    done = promtool.run("test", "rules", FLAPPING)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_notices_a_changed_threshold(promtool: Program, tmp_path: Path) -> None:
+    rules = (RULES / "alerts/reps.yml").read_text()
+    (tmp_path / "reps.yml").write_text(rules.replace("> 3\n", "> 300\n"))
+    tree = yaml.safe_load((CASES / "reps.yml").read_text())
+    (tmp_path / "cases.yml").write_text(yaml.safe_dump({**tree, "rule_files": ["reps.yml"]}))
+    assert promtool.run("test", "rules", tmp_path / "cases.yml").returncode == 1
+
+
+def test_amtool_accepts_alertmanager_yml_and_its_templates(amtool: Program) -> None:
+    done = amtool.run("check-config", PROMETHEUS / "alertmanager.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def examples() -> list[tuple[str, str]]:
+    """The receivers of docs/alerts.md: name and YAML of each fenced example."""
+    return re.findall(r"```yaml\n# (?!0\.26)([^\n]+)\n(.+?)```", (ROOT / "docs/alerts.md").read_text(), re.S)
+
+
+@pytest.mark.parametrize(("name", "text"), examples(), ids=[name for name, _ in examples()])
+def test_the_documented_receivers_can_be_filled_in(amtool: Program, tmp_path: Path, name: str, text: str) -> None:
+    tree = yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text())
+    example = yaml.safe_load(text)
+    filled = {receiver["name"] for receiver in example["receivers"]}
+    assert filled <= {receiver["name"] for receiver in tree["receivers"]}
+    tree["receivers"] = [r for r in tree["receivers"] if r["name"] not in filled] + example["receivers"]
+    tree["global"] |= example.get("global", {})
+    tree["templates"] = [str(PROMETHEUS / "templates/*.tmpl")]
+    (tmp_path / "alertmanager.yml").write_text(yaml.safe_dump(tree))
+    done = amtool.run("check-config", tmp_path / "alertmanager.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_s9_the_shipped_configuration_holds_no_secret() -> None:
+    for path in (PROMETHEUS / "prometheus.yml", PROMETHEUS / "alertmanager.yml"):
+        keys = re.findall(r"^[\s-]*([a-z_]+):", path.read_text(), re.M)
+        assert [key for key in keys if SECRET.search(key) and not key.endswith("_file")] == []
+    for name, text in examples():
+        keys = re.findall(r"^[\s-]*([a-z_]+):", text, re.M)
+        assert [key for key in keys if SECRET.search(key) and not key.endswith("_file")] == [], name
+
+
+def test_the_limits_are_twice_the_exporters_own() -> None:
+    job = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"][0]
+    assert job["sample_limit"] == 2 * 20_000
+    # 128 characters of four bytes each, twice.
+    assert job["label_value_length_limit"] == 2 * 128 * 4
+    assert job["honor_labels"] is False
+
+
+def notice(status: str, description: str) -> dict[str, object]:
+    """What Alertmanager gives to a template for one alert."""
+    labels = {"alertname": "SalesSourceDown", "severity": "critical", "cluster": "eu", "tenant": "acme"}
+    annotations = {"summary": "The database does not answer the exporter.", "description": description,
+                   "runbook_url": "alert_rules/runbooks/SalesSourceDown.md",
+                   "dashboard_url": "/d/sales-home?var-cluster=eu&var-tenant=acme"}
+    alert = {"status": status, "labels": labels, "annotations": annotations,
+             "startsAt": "2026-03-02T10:00:00Z", "endsAt": "2026-03-02T10:20:00Z"}
+    return {"receiver": "platform", "status": status, "alerts": [alert], "groupLabels": labels, "commonLabels": labels,
+            "commonAnnotations": annotations, "externalURL": "http://127.0.0.1:9093"}
+
+
+def render(amtool: Program, folder: Path, name: str, data: dict[str, object], kind: str = "text") -> str:
+    """What a receiver would send."""
+    (folder / "data.json").write_text(json.dumps(data))
+    done = amtool.run("template", "render", f"--template.glob={PROMETHEUS}/templates/*.tmpl", f"--template.type={kind}",
+                      f"--template.data={folder / 'data.json'}", f'--template.text={{{{ template "{name}" . }}}}')
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_subject_says_what_how_bad_and_where(amtool: Program, tmp_path: Path) -> None:
+    text = render(amtool, tmp_path, "sales.subject", notice("firing", "x"))
+    assert text.strip() == "FIRING critical: The database does not answer the exporter. (eu/acme)"
+
+
+def test_the_text_says_since_when_and_what_to_do(amtool: Program, tmp_path: Path) -> None:
+    assert render(amtool, tmp_path, "sales.text", notice("firing", "PostgreSQL is away.")).strip().splitlines() == [
+        "PostgreSQL is away.",
+        "Since: 2026-03-02 10:00 UTC",
+        "What to do: alert_rules/runbooks/SalesSourceDown.md",
+        "Dashboard: http://127.0.0.1:3000/d/sales-home?var-cluster=eu&var-tenant=acme",
+        "",
+        "Alertmanager: http://127.0.0.1:9093/#/alerts?receiver=platform",
+    ]
+
+
+def test_a_resolved_alert_says_until_when(amtool: Program, tmp_path: Path) -> None:
+    text = render(amtool, tmp_path, "sales.text", notice("resolved", "PostgreSQL was away."))
+    assert text.startswith("RESOLVED PostgreSQL was away.\nSince: 2026-03-02 10:00 UTC, until 2026-03-02 10:20 UTC")
+
+
+def test_hostile_text_is_one_short_escaped_line(amtool: Program, tmp_path: Path) -> None:
+    data = notice("firing", "a\r\nBcc: x@example.org <script>alert(1)</script> {{ .ExternalURL }}" + "y" * 5_000)
+    line = render(amtool, tmp_path, "sales.text", data).splitlines()[0]
+    assert len(line) == 256
+    assert line.startswith("a Bcc: x@example.org <script>alert(1)</script> {{ .ExternalURL }}yyy")
+    html = render(amtool, tmp_path, "sales.html", data, "html")
+    assert "<script>" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html

@@ -1,0 +1,152 @@
+"""``up`` with the real servers: ready, healthy, honest when the database goes away, and gone when it is stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sales_exporter.demo.layout import PORTS
+from sales_exporter.demo.postgres import free_port
+
+pytestmark = [pytest.mark.stack, pytest.mark.postgres, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRAPE_SECONDS = 10
+
+
+def offset() -> int:
+    """A port offset at which all ports were free a moment ago."""
+    while True:
+        shift = free_port() - PORTS["postgres"]
+        if 0 < shift < 40_000:
+            return shift
+
+
+def up(folder: Path, *flags: str) -> list[str]:
+    return [sys.executable, "-m", "sales_exporter", "up", f"--storage.path={folder}", *flags]
+
+
+def smoke(folder: Path, *flags: str) -> dict[str, Any]:
+    command = up(folder, "--smoke", f"--port-offset={offset()}", *flags)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads(done.stdout))
+
+
+class Running:
+    """A stack that keeps running, with an empty schema."""
+
+    def __init__(self, folder: Path) -> None:
+        self.shift = offset()
+        self.folder = folder
+        self.child = subprocess.Popen(
+            up(folder, "--data=none", f"--port-offset={self.shift}"), stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, cwd=ROOT)
+
+    def fetch(self, server: str, path: str) -> str:
+        address = f"http://127.0.0.1:{PORTS[server] + self.shift}{path}"
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def query(self, expression: str) -> dict[str, float]:
+        """Values by source label of an instant query."""
+        text = self.fetch("prometheus", "/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
+        return {r["metric"].get("source", ""): float(r["value"][1]) for r in json.loads(text)["data"]["result"]}
+
+    def until(self, condition: Callable[[], bool], seconds: float = 60) -> float:
+        began = time.monotonic()
+        while time.monotonic() < began + seconds:
+            try:
+                if condition():
+                    return time.monotonic() - began
+            except OSError:
+                assert self.child.poll() is None
+            time.sleep(0.1)
+        raise AssertionError("the condition did not come true")
+
+    @property
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process(self.child.pid).children(recursive=True)
+
+    def postmaster(self) -> psutil.Process:
+        found = [p for p in self.processes if p.name() == "postgres" and "-D" in p.cmdline()]
+        return found[0]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    for part in (tmp_path, *tmp_path.parents):
+        if part.name.startswith("pytest-") or part == tmp_path:
+            part.chmod(0o711)
+    (tmp_path / "servers").symlink_to(ROOT / ".sales-exporter" / "servers")
+    stack = Running(tmp_path)
+    yield stack
+    if stack.child.poll() is None:
+        stack.child.send_signal(signal.SIGINT)
+        stack.child.wait(40)
+
+
+def test_a_stack_with_an_empty_schema_is_healthy(running: Running) -> None:
+    running.until(lambda: running.query("sum(up)") == {"": 3.0})
+    running.until(lambda: "Watchdog" in running.fetch("alertmanager", "/api/v2/alerts"))
+    assert running.query('sales_source_up{source="postgres"}') == {"postgres": 1.0}
+
+
+def test_when_postgresql_stops_scrapes_go_on_and_it_is_said_within_one_interval(running: Running) -> None:
+    running.until(lambda: 'sales_source_up{source="postgres"} 1' in running.fetch("exporter", "/metrics"))
+    os.kill(running.postmaster().pid, signal.SIGSTOP)
+    for child in running.postmaster().children():
+        os.kill(child.pid, signal.SIGSTOP)
+    frozen = running.postmaster()
+    try:
+        taken: list[float] = []
+
+        def down() -> bool:
+            began = time.perf_counter()
+            page = running.fetch("exporter", "/metrics")
+            taken.append(time.perf_counter() - began)
+            return 'sales_source_up{source="postgres"} 0' in page
+
+        # One interval of the source collector, and the deadline of a pass.
+        assert running.until(down) < SCRAPE_SECONDS + 6
+        assert statistics.median(taken) < 0.05
+    finally:
+        for process in (frozen, *frozen.children()):
+            process.resume()
+    running.until(lambda: 'sales_source_up{source="postgres"} 1' in running.fetch("exporter", "/metrics"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopping_it_leaves_no_process_behind(running: Running, how: signal.Signals) -> None:
+    running.until(lambda: running.query("sum(up)") == {"": 3.0})
+    before = running.processes
+    assert {p.name() for p in before} >= {"prometheus", "postgres"}
+    running.child.send_signal(how)
+    running.child.wait(40)
+    assert psutil.wait_procs(before, timeout=20)[1] == []
+
+
+@pytest.mark.parametrize(("data", "folder"), [("olist", "olist-funnel"), ("crm", "crm-opportunities"),
+                                              ("bank", "bank-calls")])
+def test_a_real_data_set_is_replayed(data: str, folder: str, data_sets: Path, tmp_path: Path) -> None:
+    (tmp_path / "servers").symlink_to(ROOT / ".sales-exporter" / "servers")
+    for part in (tmp_path, *tmp_path.parents):
+        if part.name.startswith("pytest-") or part == tmp_path:
+            part.chmod(0o711)
+    summary = smoke(tmp_path, f"--data={data}", f"--data.path={data_sets / folder}")
+    assert summary["healthy"]
+    assert summary["as_of"] is not None
+    assert not {alert["alertname"] for alert in summary["alerts"]} & {"SalesCollectorStale", "SalesSourceLagging"}
