@@ -65,6 +65,7 @@ def test_no_module_but_the_clock_asks_for_the_time() -> None:
     assert askers <= {"runtime/clock.py", "demo/stack.py", "cli/stack.py", "cli/generate.py"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["sales_exporter.runtime.exporter", "sales_exporter.runtime.exposition"])
 def test_the_exporter_does_not_load_what_is_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*[m for m in {HEAVY!r} if m in sys.modules])"
@@ -72,6 +73,7 @@ def test_the_exporter_does_not_load_what_is_heavy(module: str) -> None:
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.slow
 def test_exposition_needs_the_standard_library_only() -> None:
     code = ("import sys; before = set(sys.modules); import sales_exporter.runtime.exposition; "
             "print(*{m.split('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names))")

@@ -14,6 +14,8 @@ from sales_exporter.demo.generator.columns import Moment
 from sales_exporter.demo.generator.preset import DAY, from_json, to_json
 from tests.demo.generated import MATURE, codes, seconds, waits, won
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
 
 

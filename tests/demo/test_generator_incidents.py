@@ -12,6 +12,8 @@ from sales_exporter.demo.generator import Preset, Tables, Truth, benchmark, demo
 from sales_exporter.demo.generator.preset import DAY
 from tests.demo.generated import auc, codes, epoch, matured, seconds, waits, window
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
 STAGES = ("lead", "contact", "qualified", "proposal", "won", "lost")
 

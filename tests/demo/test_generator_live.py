@@ -23,6 +23,8 @@ from sales_exporter.demo.generator.world import Episode, World, draw
 from sales_exporter.errors import UsageError
 from tests.support.databases import Database, Databases
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 18, 15, 30, tzinfo=UTC)
 END = NOW.timestamp()
 PACE = Pace()

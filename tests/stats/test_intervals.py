@@ -35,6 +35,7 @@ def test_clopper_pearson_gives_the_published_bounds(k: int, n: int, lower: float
     assert (round(float(bounds.lower), 4), round(float(bounds.upper), 4)) == (lower, upper)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", ["wilson", "exact"])
 def test_proportions_agree_with_scipy_stats(interval: str) -> None:
     # The package itself must not import scipy.stats; a test may.
