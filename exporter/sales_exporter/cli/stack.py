@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,7 +66,9 @@ def up(
     The first run fetches what is missing and takes a minute or two; the next ones use everything again. Ctrl-C stops
     all of it. Remove the storage folder to start anew.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Python leaves SIGINT ignored where a script starts us in the background.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     stack = Stack(Layout(storage, offset), data, data_path, Steps())
     try:
         storage.mkdir(parents=True, exist_ok=True)
@@ -156,5 +157,4 @@ def _facts(stack: Stack, summary: Summary) -> Iterator[Text]:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     del number, frame
-    print("terminated", file=sys.stderr)
     raise KeyboardInterrupt

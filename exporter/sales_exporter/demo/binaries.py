@@ -62,15 +62,16 @@ def obtain(storage: Path, say: Say) -> Binaries:
     """
     on_path = {name: _which(names) for name, names in PROGRAMS.items()}
     if all(on_path.values()):
-        return Binaries(**{name: path for name, path in on_path.items() if path is not None})
+        found = {name: path for name, path in on_path.items() if path is not None}
+        return Binaries(**found, root=_unpacked(found["alertmanager"]))
     root = storage.resolve() / "servers"
     if not (root / "complete").exists():
         _fetch(root, say)
-    found = {name: _within(root, names) for name, names in PROGRAMS.items()}
-    missing = [name for name, path in found.items() if path is None]
+    unpacked = {name: _within(root, names) for name, names in PROGRAMS.items()}
+    missing = [name for name, path in unpacked.items() if path is None]
     if missing:
         raise StackError(f"{', '.join(missing)} not found after unpacking the packages; {_INSTALL}")
-    return Binaries(**{name: path for name, path in found.items() if path is not None}, root=root)
+    return Binaries(**{name: path for name, path in unpacked.items() if path is not None}, root=root)
 
 
 def _which(names: tuple[str, ...]) -> Path | None:
@@ -79,6 +80,12 @@ def _which(names: tuple[str, ...]) -> Path | None:
         if found:
             return Path(found)
     return None
+
+
+def _unpacked(program: Path) -> Path | None:
+    """The folder in which the program's package was unpacked, if it is not the machine's own."""
+    root = program.resolve().parent.parent.parent
+    return root if root != Path("/") and (root / "usr/share/prometheus").is_dir() else None
 
 
 def _within(root: Path, names: tuple[str, ...]) -> Path | None:

@@ -74,7 +74,7 @@ def make_past(reader: Login, promtool: Path, tsdb: Path, now: float, report: Rep
     labels = f'job="sales-exporter",instance="{INSTANCES["sales-exporter"]}",cluster="{CLUSTER}",tenant="{TENANT}"'
     with report.step("making Prometheus blocks of them") as progress:
         samples = history.make_blocks(
-            promtool, series, float(hours[0]), float(hours[-1]) + history.HOUR, labels, tsdb, progress)
+            promtool, series, float(hours[0]), now, labels, tsdb, progress)
     return Past(len(series), samples)
 
 

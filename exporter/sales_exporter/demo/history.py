@@ -78,7 +78,8 @@ def evaluate(dsn: str, business: Business, when: Sequence[float], progress: Prog
 def write(out: TextIO, series: Sequence[Series], start: float, low: float, high: float, extra: str) -> int:
     """Write the samples in [low, high) as OpenMetrics with the labels ``extra`` added; returns their number.
 
-    ``start`` is the moment of each series' first value; ``low`` and ``high`` are full hours.
+    ``start`` is the moment of each series' first value. Nothing is written from ``high`` on: Prometheus refuses live
+    samples that are older than its newest block.
     """
     written = 0
     for one in series:
@@ -194,11 +195,12 @@ def _split(key: str) -> tuple[str, str]:
 def _held(head: str, series: Series, start: float, low: float, high: float) -> Iterator[tuple[str, int]]:
     """Each value repeated until the next evaluation."""
     repeats = range(0, series.step, GAUGE_STEP)
-    first, last = int(low - start) // series.step, int(high - start) // series.step
+    first, last = math.ceil((low - start) / series.step), math.ceil((high - start) / series.step)
     for i, value in enumerate(series.values[first:last].tolist(), first):
         if not math.isnan(value):
             begin, text = int(start) + i * series.step, f"{head}{value!r} "
-            yield "".join([f"{text}{begin + after}\n" for after in repeats]), len(repeats)
+            lines = [f"{text}{begin + after}\n" for after in repeats if begin + after < high]
+            yield "".join(lines), len(lines)
 
 
 def _rising(head: str, series: Series, start: float, low: float, high: float) -> Iterator[tuple[str, int]]:
