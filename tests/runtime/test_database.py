@@ -97,6 +97,17 @@ async def test_r2_at_most_one_pass_fails_when_backends_are_killed_again_and_agai
     assert failures <= 1
 
 
+async def test_r2_a_server_that_crashed_is_used_again_after_its_restart(own_server: Postgres) -> None:
+    database = Database(SecretStr(own_server.login().dsn), config.Database())
+    await ask(database)
+    own_server.stop(signal.SIGKILL)
+    with pytest.raises(SourceUnavailable):
+        await ask(database)
+    own_server.start()
+    assert await ask(database) == [{"one": 1}]
+    await database.close()
+
+
 async def test_r2_never_more_than_two_connections(fresh: Fresh, database: Database) -> None:
     passes = [asyncio.create_task(ask(database, "SELECT pg_sleep(0.05)")) for _ in range(10)]
     most = 0

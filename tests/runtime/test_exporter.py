@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,11 @@ from pydantic import SecretStr
 from tests.support.clocks import FakeClock, until
 from tests.support.databases import Database as Fresh
 from tests.support.databases import Databases
+from tests.support.exporting import serving
 from tests.support.proxy import Proxy
 
 from sales_exporter.collectors import discover
-from sales_exporter.config import CollectorSettings, Database, Settings, build
+from sales_exporter.config import CollectorSettings, Settings, build
 from sales_exporter.demo.postgres import Login
 from sales_exporter.errors import ConfigError
 from sales_exporter.runtime.exporter import Exporter
@@ -29,19 +29,6 @@ READING = sorted(name for name, kind in discover().items() if kind.reads)
 @pytest.fixture
 def fresh(databases: Databases) -> Fresh:
     return databases.fresh()
-
-
-@contextlib.asynccontextmanager
-async def serving(dsn: str, clock: FakeClock, settings: Settings | None = None) -> AsyncIterator[Exporter]:
-    # The watchdog runs on the fake clock, which a test moves on while real work is under way: it must not step in.
-    patient = (settings or Settings()).model_copy(update={"database": Database(pass_deadline=300)})
-    exporter = Exporter(lambda: (patient, SecretStr(dsn)), clock)
-    task = asyncio.create_task(exporter.run())
-    try:
-        yield exporter
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 def values(exporter: Exporter, name: str) -> dict[str, float]:

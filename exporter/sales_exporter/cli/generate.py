@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from sales_exporter.cli.settings import PREFIX, dsn
-from sales_exporter.config import build
+from sales_exporter.cli.settings import PREFIX, writer_dsn
 from sales_exporter.demo import generator
 from sales_exporter.demo.generator.live import Pace, live
 from sales_exporter.demo.generator.preset import (
@@ -85,7 +83,8 @@ def generate(
 
       sales-exporter generate --dsn-file owner.dsn --live --speed 10
     """
-    secret, clock = _dsn(dsn_file), SystemClock()
+    found, clock = writer_dsn(dsn_file), SystemClock()
+    secret = None if found is None else found.get_secret_value()
     if in_real_time:
         if secret is None:
             raise ConfigError(f"generate --live: no database; give --dsn-file or set {PREFIX}DATABASE_DSN")
@@ -138,15 +137,6 @@ async def _live(secret: str, clock: Clock, pace: Pace, episodes: tuple[Episode, 
         await task
     except asyncio.CancelledError:
         typer.echo("generate: stopped", err=True)
-
-
-def _dsn(dsn_file: Path | None) -> str | None:
-    text = os.environ.get(PREFIX + "DATABASE_DSN")
-    if dsn_file is not None:
-        secret = dsn(build({"database": {"dsn_file": dsn_file}}, "--dsn-file"))
-    else:
-        secret = dsn(build({"database": {"dsn": text}}, PREFIX + "DATABASE_DSN")) if text else None
-    return None if secret is None else secret.get_secret_value()
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,10 +9,8 @@ from types import TracebackType
 from typing import Annotated, Any, Self
 
 import typer
-from pydantic import SecretStr
 
-from sales_exporter.cli.settings import PREFIX, dsn
-from sales_exporter.config import build
+from sales_exporter.cli.settings import PREFIX, writer_dsn
 from sales_exporter.errors import UsageError
 from sales_exporter.importer import Report, bind, check_files, import_files, map_template
 from sales_exporter.importer import map as maps
@@ -45,7 +42,7 @@ def import_(
         return
     if map_file is None or not files:
         raise UsageError("import: give FILE and --map map.yml; --map-template RELATION prints a map to start from")
-    plan, where, secret = maps.load(map_file), str(map_file), _dsn(dsn_file)
+    plan, where, secret = maps.load(map_file), str(map_file), writer_dsn(dsn_file)
     bound = bind(plan, where, files)
     if secret is None and not check:
         raise UsageError(f"import: no database; give --dsn-file or set {PREFIX}DATABASE_DSN")
@@ -82,13 +79,6 @@ class _Bars:
             self._what, self._done = what, 0
         self._bar.update(done - self._done)
         self._done = done
-
-
-def _dsn(dsn_file: Path | None) -> SecretStr | None:
-    text = os.environ.get(PREFIX + "DATABASE_DSN")
-    if dsn_file is not None:
-        return dsn(build({"database": {"dsn_file": dsn_file}}, "--dsn-file"))
-    return dsn(build({"database": {"dsn": text}}, PREFIX + "DATABASE_DSN")) if text else None
 
 
 def _print(report: Report, *, checked: bool, with_database: bool) -> None:

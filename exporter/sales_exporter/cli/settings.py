@@ -68,6 +68,18 @@ def dsn(settings: Settings) -> SecretStr | None:
     return secret
 
 
+def writer_dsn(dsn_file: Path | None) -> SecretStr | None:
+    """The connection string of a command that writes: from the file, else from SALES_EXPORTER_DATABASE_DSN.
+
+    Raises:
+        ConfigError: the file cannot be read or holds no valid connection string.
+    """
+    variable = PREFIX + "DATABASE_DSN"
+    if dsn_file is not None:
+        return dsn(build({"database": {"dsn_file": dsn_file}}, "--dsn-file"))
+    return dsn(build({"database": {"dsn": os.environ[variable]}}, variable)) if os.environ.get(variable) else None
+
+
 def text_of(path: Path, key: str) -> str:
     """The text of a file that the configuration names; ``key`` says where.
 

@@ -48,7 +48,8 @@ def up(
         Data, typer.Option("--data", help="What to show: an invented company, a real data set, or an empty schema.")
     ] = "generated",
     data_path: Annotated[
-        Path | None, typer.Option("--data.path", help="Folder of the files for --data olist, crm or bank.")
+        Path | None,
+        typer.Option("--data.path", help="Folder of the files for olist, crm or bank.", envvar="SALES_TEST_DATA"),
     ] = None,
     offset: Annotated[
         int, typer.Option("--port-offset", min=0, max=40_000, help="Added to every port, to run beside another stack.")

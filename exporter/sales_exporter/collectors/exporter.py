@@ -26,7 +26,7 @@ OVERFLOW = counter("sales_label_overflow_total", "Series merged into (other) or 
                    "label")
 DROPPED = counter("sales_samples_dropped_total", "Samples left out because they repeat a series or no reader would "
                   "take them.", "reason")
-DIPS = counter("sales_counter_dips_total", "Falls of running totals that were held back for one pass.")
+DIPS = counter("sales_running_total_dips_total", "Falls of running totals that were held back for one pass.")
 RELOADED = gauge("sales_exporter_config_last_reload_successful", "Whether the configuration in force is the newest.")
 RELOADED_AT = gauge("sales_exporter_config_last_reload_success_timestamp_seconds",
                     "When the configuration in force was read.")

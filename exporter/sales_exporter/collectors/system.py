@@ -15,7 +15,7 @@ from sales_exporter.model import Sample, counter, gauge
 CPU_TIME = counter("system_cpu_time_seconds_total", "Seconds that each logical CPU spent in each state.",
                    "cpu", "state")
 CPU_UTILIZATION = gauge("system_cpu_utilization_ratio", "Share of all CPU time since the last pass that was not idle.")
-CPU_COUNT = gauge("system_cpu_logical_count", "Logical CPUs.")
+CPU_COUNT = gauge("system_cpu_logical_processors", "Logical CPUs.")
 LOAD_1 = gauge("system_cpu_load_average_1m", "Load average over one minute.")
 LOAD_5 = gauge("system_cpu_load_average_5m", "Load average over five minutes.")
 LOAD_15 = gauge("system_cpu_load_average_15m", "Load average over fifteen minutes.")
