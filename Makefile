@@ -18,6 +18,7 @@ unit: $(VENV)/dev
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --explicit-package-bases -p grafana.source
 
 docs: $(VENV)/dev
 	$(BIN)/python -m sales_exporter.catalogue .
