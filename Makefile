@@ -35,7 +35,8 @@ lock: $(VENV)/dev
 
 $(VENV)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "Python cannot make environments here; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	touch $@
 
 $(VENV)/demo: $(VENV)/python requirements/demo.lock pyproject.toml
