@@ -19,7 +19,6 @@ import time
 from dataclasses import dataclass
 
 import psutil
-
 from exposition import Server, serve_ours
 
 MOST_REQUESTS = 50_000

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.clocks import FakeClock
 
 from sales_exporter.cli.settings import dsn, load, variables
 from sales_exporter.config import CONFIG_BYTES, parse
 from sales_exporter.errors import ConfigError
 from sales_exporter.runtime.exporter import Exporter, moment
+from tests.support.clocks import FakeClock
 
 BAD = {
     "no mapping": ("- a\n- b", "expected a mapping"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.support.databases import Database, Databases
-from tests.support.reading import collect, number, values
 
 from sales_exporter.collectors.calls import DURATION, RESPONSE, Calls, distribution, per_success
 from sales_exporter.collectors.cardinality import OTHER
 from sales_exporter.model import Distribution, Sample
+from tests.support.databases import Database, Databases
+from tests.support.reading import collect, number, values
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 

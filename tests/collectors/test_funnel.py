@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from tests.support.databases import Database, Databases
-from tests.support.histories import AS_OF, Lead, Move, ago, write
-from tests.support.reading import collect, number, values
 
 from sales_exporter.collectors.funnel import Funnel, moved, steps
 from sales_exporter.config import Business, Stage
 from sales_exporter.model import Sample
+from tests.support.databases import Database, Databases
+from tests.support.histories import AS_OF, Lead, Move, ago, write
+from tests.support.reading import collect, number, values
 
 STAGES = ("lead", "contact", "qualified", "proposal", "won", "lost")
 PATH = STAGES[:5]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.support.databases import Database, Databases
-from tests.support.reading import collect, number, values
 
 from sales_exporter.collectors.cardinality import OTHER
 from sales_exporter.collectors.key import COVERAGE, EVERYONE, VELOCITY, Closed, Key, Pipeline, Sum, Targets, velocity
 from sales_exporter.config import Business
+from tests.support.databases import Database, Databases
+from tests.support.reading import collect, number, values
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 DAY = 86_400.0

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tests.support.datasets import Loaded
-from tests.support.reading import collect, number, values
 
 from sales_exporter import config
 from sales_exporter.collectors.calls import DURATION, Calls
 from sales_exporter.collectors.models import Models
 from sales_exporter.model import Distribution, Sample
+from tests.support.datasets import Loaded
+from tests.support.reading import collect, number, values
 
 pytestmark = pytest.mark.postgres
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.support.datasets import Loaded
-from tests.support.reading import collect, number, values
 
 from sales_exporter import config
 from sales_exporter.collectors.key import Key
 from sales_exporter.collectors.reps import Reps
 from sales_exporter.model import Sample
+from tests.support.datasets import Loaded
+from tests.support.reading import collect, number, values
 
 pytestmark = pytest.mark.postgres
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.datasets import Loaded
-from tests.support.reading import collect, number, values
 
 from sales_exporter.collectors.funnel import Funnel
 from sales_exporter.collectors.pipeline import Pipeline
 from sales_exporter.config import Business, Stage
 from sales_exporter.model import Sample
 from sales_exporter.stats.intervals import wilson
+from tests.support.datasets import Loaded
+from tests.support.reading import collect, number, values
 
 pytestmark = pytest.mark.postgres
 STAGES = (Stage(name="lead"), Stage(name="won", kind="won"))

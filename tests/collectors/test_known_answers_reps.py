@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.datasets import Loaded
-from tests.support.reading import collect, values
 
 from sales_exporter.collectors.reps import Reps
+from tests.support.datasets import Loaded
+from tests.support.reading import collect, values
 
 pytestmark = pytest.mark.postgres
 

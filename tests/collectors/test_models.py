@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from tests.support.databases import Database, Databases
-from tests.support.reading import collect, number, values
 
 from sales_exporter.collectors.cardinality import OTHER
 from sales_exporter.collectors.models import BINS, PSI_BINS, Models, Version, drift, folded, quality
 from sales_exporter.config import Business
 from sales_exporter.model import Sample
 from sales_exporter.stats.classification import Confusion
+from tests.support.databases import Database, Databases
+from tests.support.reading import collect, number, values
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 ONE = {"model": "m", "version": "1"}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.support.databases import Database, Databases
-from tests.support.histories import AS_OF, Lead, Move, write
-from tests.support.reading import collect, number, values
 
 from sales_exporter.collectors.pipeline import Pipeline
 from sales_exporter.config import Business
+from tests.support.databases import Database, Databases
+from tests.support.histories import AS_OF, Lead, Move, write
+from tests.support.reading import collect, number, values
 
 pytestmark = pytest.mark.postgres
 DAY = 86_400.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.support.databases import Database, Databases
-from tests.support.reading import collect, number, values
 
 from sales_exporter.collectors.cardinality import NONE, OTHER, TopK
 from sales_exporter.collectors.reps import COMPONENT, RANK, SCORE, Record, Reps, components, outdone, ranks, scores
 from sales_exporter.config import Business
+from tests.support.databases import Database, Databases
+from tests.support.reading import collect, number, values
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 WEIGHTS = Business().rep_score_weights

@@ -6,14 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.support.databases import Database, Databases
-from tests.support.histories import AS_OF, Deal, Lead, Touch, ago, write
-from tests.support.reading import collect, number, values
 
 from sales_exporter.collectors.returns import Entry, Estimate, best, costs, returns
 from sales_exporter.collectors.roi import Roi, first_day
 from sales_exporter.config import Business
 from sales_exporter.model import Sample
+from tests.support.databases import Database, Databases
+from tests.support.histories import AS_OF, Deal, Lead, Touch, ago, write
+from tests.support.reading import collect, number, values
 
 MONTH = Business(windows=("30d",))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.support.databases import Databases
-from tests.support.reading import collect
 
 from sales_exporter.collectors.violations import RULES, Violations
+from tests.support.databases import Databases
+from tests.support.reading import collect
 
 pytestmark = pytest.mark.postgres
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from tests.support.databases import Databases
 
 from sales_exporter.collectors.windows import STARTS, Windows
+from tests.support.databases import Databases
 
 NOW = 1_000_000.0
 

@@ -6,9 +6,9 @@ import copy
 from collections.abc import Callable
 
 import pytest
+
 from grafana.source.__main__ import DASHBOARDS, generated
 from grafana.source.sdk import units
-
 from tests.grafana import lint, queries
 from tests.grafana.boards import FOLDER, Board, all_boards
 

@@ -13,10 +13,6 @@ import psutil
 import psycopg
 import pytest
 from pydantic import SecretStr
-from tests.support.clocks import until
-from tests.support.databases import Database as Fresh
-from tests.support.databases import Databases
-from tests.support.proxy import Proxy
 
 from sales_exporter import config
 from sales_exporter.demo.postgres import Login, Postgres, free_port, running
@@ -29,6 +25,10 @@ from sales_exporter.errors import (
     SourceUnavailable,
 )
 from sales_exporter.runtime.database import Database
+from tests.support.clocks import until
+from tests.support.databases import Database as Fresh
+from tests.support.databases import Databases
+from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.postgres
 

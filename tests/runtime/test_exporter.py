@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
-from tests.support.clocks import FakeClock, until
-from tests.support.databases import Database as Fresh
-from tests.support.databases import Databases
-from tests.support.exporting import serving
-from tests.support.proxy import Proxy
 
 from sales_exporter.collectors import discover
 from sales_exporter.config import CollectorSettings, Settings, build
 from sales_exporter.demo.postgres import Login
 from sales_exporter.errors import ConfigError
 from sales_exporter.runtime.exporter import Exporter
+from tests.support.clocks import FakeClock, until
+from tests.support.databases import Database as Fresh
+from tests.support.databases import Databases
+from tests.support.exporting import serving
+from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.postgres
 

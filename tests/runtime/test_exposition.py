@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
-from tests.support.strategies import GAUGE, HOSTILE, firsts, samples
 
 import sales_exporter
 from sales_exporter.model import LABEL_LENGTH, Distribution, Sample, counter, gauge, histogram
 from sales_exporter.runtime.exposition import Format, Renderer, bound, join, numbers
+from tests.support.strategies import GAUGE, HOSTILE, firsts, samples
 
 LEADS = gauge("sales_leads", "Leads.", "stage")
 MOVES = counter("sales_moves_total", "Moves.", "stage")

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from tests.support.strategies import HOSTILE
-from tests.support.web import Shown, site
 
 from sales_exporter.demo.postgres import free_port
 from sales_exporter.model import Distribution, Sample, counter, gauge, histogram
 from sales_exporter.runtime.exposition import Format, Renderer, join
 from sales_exporter.runtime.web import CONTENT_TYPES
+from tests.support.strategies import HOSTILE
+from tests.support.web import Shown, site
 
 pytestmark = pytest.mark.stack
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from sales_exporter.config import Business, Settings
 from tests.support.clocks import FakeClock, until
 from tests.support.databases import Databases
 from tests.support.exporting import serving
-
-from sales_exporter.config import Business, Settings
 
 pytestmark = pytest.mark.postgres
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from tests.support.clocks import FakeClock, settle
-
 from sales_exporter.collectors import Collector, Context
 from sales_exporter.model import Sample
 from sales_exporter.runtime.scheduler import Job, Scheduler
+from tests.support.clocks import FakeClock, settle
 
 
 class Idle(Collector):

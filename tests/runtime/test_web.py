@@ -9,14 +9,14 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.support.clocks import FakeClock
-from tests.support.web import SERIES, Shown, ask, connected, parsed, send, site, where
 
 from sales_exporter.collectors import Pass
 from sales_exporter.config import Web
 from sales_exporter.errors import ConfigError
 from sales_exporter.runtime.negotiation import preferred, takes_gzip
 from sales_exporter.runtime.web import serve
+from tests.support.clocks import FakeClock
+from tests.support.web import SERIES, Shown, ask, connected, parsed, send, site, where
 
 pytestmark = pytest.mark.process
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from tests.support.clocks import FakeClock
-from tests.support.web import Authority, Shown, ask, served, site
 
 from sales_exporter.errors import ConfigError
 from sales_exporter.runtime.web_auth import Gate
 from sales_exporter.runtime.web_config import WebConfig
+from tests.support.clocks import FakeClock
+from tests.support.web import Authority, Shown, ask, served, site
 
 pytestmark = pytest.mark.process
 

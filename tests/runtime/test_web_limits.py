@@ -12,11 +12,11 @@ from threading import Thread
 
 import pytest
 from hypothesis import given, settings
+
+from sales_exporter.runtime.connections import Bounds, Door
 from tests.support.clocks import until
 from tests.support.strategies import requests
 from tests.support.web import SERIES, Authority, Shown, ask, connected, parsed, send, served, site
-
-from sales_exporter.runtime.connections import Bounds, Door
 
 pytestmark = pytest.mark.process
 

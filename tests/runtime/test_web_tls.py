@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+
 from tests.support.web import Answer, Authority, Shown, ask, connected, site
 
 pytestmark = pytest.mark.process

@@ -6,13 +6,13 @@ import subprocess
 from datetime import UTC, datetime
 
 import pytest
+
+from sales_exporter.collectors import discover
+from sales_exporter.demo import generator
 from tests.support.binaries import need
 from tests.support.clocks import FakeClock, until
 from tests.support.databases import Databases
 from tests.support.exporting import serving
-
-from sales_exporter.collectors import discover
-from sales_exporter.demo import generator
 
 pytestmark = [pytest.mark.stack, pytest.mark.postgres]
 
