@@ -70,7 +70,7 @@ def up(
     # Python leaves SIGINT ignored where a script starts us in the background.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    stack = Stack(Layout(storage, offset), data, data_path, Steps())
+    stack = Stack(Layout(storage.resolve(), offset), data, data_path, Steps())
     try:
         storage.mkdir(parents=True, exist_ok=True)
         stack.start()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from sales_exporter.config import ENVIRONMENT
 from sales_exporter.errors import StackError
 
 READY_SECONDS = 60.0
@@ -61,7 +62,7 @@ class Children:
             try:
                 process = subprocess.Popen(
                     [str(part) for part in command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
-                    env={**os.environ, **(environment or {})}, start_new_session=True,
+                    env={**_neutral(), **(environment or {})}, start_new_session=True,
                     # Ctrl-C must reach us alone, and a kill of ours must reach them.
                     preexec_fn=partial(die_with_parent, signal.SIGTERM),  # noqa: PLW1509
                 )
@@ -100,6 +101,11 @@ class Children:
                     os.killpg(child.process.pid, signal.SIGKILL)
                 child.process.wait()
         self.running.clear()
+
+
+def _neutral() -> dict[str, str]:
+    """Our environment without the caller's settings for an exporter of their own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT)}
 
 
 def answers(url: str, seconds: float = 2.0) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import sys
 import time
 import urllib.error
@@ -25,6 +26,7 @@ from sales_exporter.errors import StackError
 from sales_exporter.importer import load_example
 
 Data = Literal["generated", "olist", "crm", "bank", "none"]
+EXAMPLES = ("olist", "crm", "bank")
 SETTLE_SECONDS = 60.0
 
 
@@ -73,6 +75,7 @@ class Stack:
             StackError: a server is missing or did not become ready, or the storage holds other data.
         """
         self._check_data()
+        self._check_ports()
         with self._report.step("looking for the servers"):
             binaries = obtain(self.layout.storage, lambda text: None)
         login = self._database()
@@ -144,10 +147,26 @@ class Stack:
             return {}
 
     def _check_data(self) -> None:
-        present = self.layout.state().get("data")
+        state = self.layout.state()
+        if self.data in EXAMPLES and self._folder is None and "loaded" not in state:
+            raise StackError(f"--data {self.data} needs --data.path FOLDER, the folder of the data set's files; "
+                             f"see examples/{self.data}/README.md for where they are from")
+        present = state.get("data")
         if present not in (None, self.data):
             raise StackError(f"--storage.path {self.layout.storage} holds the data {present!r}, not {self.data!r}; "
                              "use another --storage.path, or remove that folder")
+
+    def _check_ports(self) -> None:
+        """Another server's answer on one of our ports would pass for ours."""
+        for server in ("postgres", "exporter", "prometheus", "alertmanager"):
+            port = self.layout.port(server)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    raise StackError(f"port {port} ({server}) is in use; is another stack running? "
+                                     "--port-offset moves all ports") from None
 
     def _database(self) -> Login:
         with self._report.step("starting PostgreSQL"):
@@ -177,11 +196,8 @@ class Stack:
         if self.data == "generated":
             filling.generate(superuser, now, self._report)
             return None
-        if self.data == "none":
+        if self.data == "none" or self._folder is None:
             return None
-        if self._folder is None:
-            raise StackError(f"--data {self.data} needs --data.path FOLDER, the folder of the data set's files; "
-                             f"see examples/{self.data}/README.md for where they are from")
         with self._report.step(f"importing {self.data}") as progress:
             as_of = load_example(self.data, self._folder, superuser.dsn,
                                  lambda done, total, what: progress(done, total))
@@ -193,12 +209,13 @@ class Stack:
             f"--web.listen-address=127.0.0.1:{self.layout.port('exporter')}",
             f"--database.dsn-file={self.layout.secrets / 'reader.dsn'}",
         ]
-        example = {"olist", "crm", "bank"} & {self.data}
-        if example:
+        if self.data in EXAMPLES:
             command.append(f"--config.file={shipped('examples') / self.data / 'sales-exporter.yml'}")
         if self.as_of is not None:
             command.append(f"--as-of={self.as_of}")
-        self._children.start("exporter", command, ready_url=f"{self.layout.url('exporter')}/-/ready")
+        # In a folder of ours: a sales-exporter.yml in the caller's is not meant for the demo.
+        self._children.start("exporter", command, folder=self.layout.storage,
+                             ready_url=f"{self.layout.url('exporter')}/-/ready")
         if self.data == "generated":
             self._children.start("generator", [sys.executable, "-m", "sales_exporter", "generate", "--live",
                                                f"--dsn-file={self.layout.secrets / 'owner.dsn'}"])
