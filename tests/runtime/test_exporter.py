@@ -115,6 +115,14 @@ async def test_r10_no_sample_has_a_timestamp_and_no_age_is_negative_when_the_clo
         assert all(len(line.rsplit("} ", 1)[-1].split()) <= 2 for line in page.splitlines() if line[0] != "#")
 
 
+async def test_the_report_alone_is_ready_and_served(fresh: Fresh) -> None:
+    off = CollectorSettings(enabled=False)
+    settings = Settings(collectors={name: off for name in discover() if name != "exporter"})
+    async with serving(fresh.reader.dsn, FakeClock(), settings) as exporter:
+        await until(lambda: exporter.ready)
+        assert values(exporter, "sales_exporter_build_info")
+
+
 async def test_a_replay_says_so_and_stands_still(fresh: Fresh) -> None:
     settings = Settings(as_of="2018-06-01")
     async with serving(fresh.reader.dsn, FakeClock(), settings) as exporter:

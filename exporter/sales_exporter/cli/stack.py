@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -98,13 +99,13 @@ def load_demo(
         typer.echo("the demo is loaded already")
         return
     owner = Login.from_dsn(text_of(admin_dsn_file, "--admin-dsn-file").strip())
-    promtool = filling.find_promtool()
+    promtool = shutil.which("promtool")
     if promtool is None:
         raise ConfigError("promtool is not on PATH; it comes with Prometheus")
     steps, now = Steps(), time.time()
     reader = filling.prepare(owner, text_of(reader_password_file, "--reader-password-file").strip())
     filling.generate(owner, now, steps)
-    past = filling.make_past(reader, promtool, blocks, now, steps)
+    past = filling.make_past(reader, Path(promtool), blocks, now, steps)
     marker.touch()
     typer.echo(f"loaded; {past.samples} samples in {past.series} series of the past")
 

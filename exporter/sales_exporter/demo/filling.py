@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -76,12 +75,6 @@ def make_past(reader: Login, promtool: Path, tsdb: Path, now: float, report: Rep
         samples = history.make_blocks(
             promtool, series, float(hours[0]), now, labels, tsdb, progress)
     return Past(len(series), samples)
-
-
-def find_promtool() -> Path | None:
-    """promtool on PATH."""
-    found = shutil.which("promtool")
-    return Path(found) if found else None
 
 
 async def _present(reader: Login, business: Business, now: float) -> Mapping[str, float]:

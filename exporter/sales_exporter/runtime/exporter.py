@@ -86,6 +86,8 @@ class Exporter:
         while True:
             again = asyncio.Event()
             self._stop = again.set
+            # There may be no others to wait for.
+            self._look_at_first_passes()
             scheduler = Scheduler(self._clock, self._run, self._missed, self._abandoned)
             tasks = [asyncio.create_task(self._loop(scheduler, job), name=job.collector.name) for job in self._jobs]
             try:
