@@ -27,6 +27,9 @@ INSERT INTO sales.spend (spend_day, channel_id, campaign_id, amount, currency) V
 INSERT INTO sales.touches (touch_id, lead_id, occurred_at, channel_id, campaign_id, kind) VALUES
     ('o1', 'l1', '2026-03-01 09:00Z', 'ads', 'spring', 'click'),
     ('o2', 'l1', '2026-03-02 09:00Z', 'web', NULL, 'visit');
+INSERT INTO sales.touches (touch_id, lead_id, occurred_at, channel_id, kind) VALUES
+    ('o3', 'l2', '2026-03-02 09:00Z', 'web', 'visit');
+DELETE FROM sales.touches WHERE touch_id = 'o3';
 INSERT INTO sales.calls (call_id, lead_id, rep_id, channel_id, carrier, agent_kind, direction, started_at, answered_at,
         ended_at, outcome, success, talk_seconds, first_response_seconds, cost, currency) VALUES
     ('c1', 'l1', 'ann', 'web', 'acme', 'human', 'outbound', '2026-03-08 09:00:00Z', '2026-03-08 09:00:05Z',

@@ -128,6 +128,13 @@ DEFECTS: dict[str, tuple[str, str, str, str]] = {
         "UPDATE sales.stage_transitions SET recorded_tx = '900000000000' WHERE transition_id = 't1'"),
     "leads without their log's trigger": (
         "revision_trigger", "error", "leads", "DROP TRIGGER revise_updated_leads ON sales.leads"),
+    "removals gone": ("relation_absent", "warning", "removals", "DROP TABLE sales.removals"),
+    "removals of a relation not logged": (
+        "removal_trigger", "warning", "calls", "DROP TRIGGER log_removals ON sales.calls"),
+    "changed keys not logged": (
+        "removal_trigger", "warning", "deals", "ALTER TABLE sales.deals DISABLE TRIGGER log_rekeyed_deals"),
+    "restored dump of removals": (
+        "key_beyond_snapshot", "error", "removals", "UPDATE sales.removals SET removed_tx = '900000000000'"),
     "lead without a revision": (
         "lead_without_revision", "error", "leads", "DELETE FROM sales.lead_revisions WHERE lead_id = 'l1'"),
     "index gone": ("index_missing", "warning", "deals", "DROP INDEX sales.deals_changed_tx"),
@@ -171,7 +178,7 @@ def database(databases: Databases) -> Database:
 def test_healthy_database_has_no_findings(database: Database) -> None:
     report = check(database)
     assert report.findings == ()
-    assert len(report.present) == 16
+    assert len(report.present) == 17
     assert report.exit_status == 0
 
 
@@ -191,8 +198,8 @@ def test_seeded_defect_is_found(database: Database, code: str, severity: str, re
 
 @pytest.mark.parametrize(
     "name", [
-        "change key without its default", "change key NULL", "restored dump", "lead without a revision", "index gone",
-        "index invalid", "key not unique",
+        "change key without its default", "change key NULL", "restored dump", "restored dump of removals",
+        "lead without a revision", "index gone", "index invalid", "key not unique",
     ],
 )
 def test_remedy_that_is_a_statement_mends_the_defect(database: Database, name: str) -> None:
@@ -209,6 +216,27 @@ def test_remedy_for_triggers_mends_the_defect(database: Database) -> None:
     assert {finding.code for finding in check(database).findings} == {"change_key_trigger", "revision_trigger"}
     psql(database, alter_sql(tables(["leads"])))
     assert check(database).findings == ()
+
+
+@pytest.mark.parametrize("what", ["removals", "TRIGGER log_removals ON sales.deals",
+                                  "TRIGGER log_rekeyed_spend ON sales.spend"])
+def test_remedy_for_removals_mends_the_defect(database: Database, what: str) -> None:
+    run(database, f"DROP {'TABLE sales.' if what == 'removals' else ''}{what}")
+    (finding,) = check(database).findings
+    chosen = [name for name in ("deals", "spend") if f"--table {name} " in finding.remedy]
+    assert finding.remedy.startswith("sales-exporter schema --alter")
+    psql(database, alter_sql(tables(chosen)))
+    run(database, contract.role_sql())
+    assert check(database).findings == ()
+
+
+def test_removals_that_only_views_could_have_are_a_note(databases: Databases) -> None:
+    database = databases.fresh(bare=True)
+    run(database, "CREATE SCHEMA sales; CREATE VIEW sales.touches AS SELECT 'o'::text AS touch_id")
+    run(database, contract.role_sql())
+    found = {(f.severity, f.relation) for f in check(database).findings if f.code == "relation_absent"}
+    assert ("info", "removals") in found
+    assert "removal_trigger" not in {f.code for f in check(database).findings}
 
 
 def test_grants_of_role_sql_mend_a_lost_right(database: Database) -> None:

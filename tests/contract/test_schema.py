@@ -15,9 +15,9 @@ pytestmark = pytest.mark.postgres
 
 TYPES = {
     "text": "text", "timestamptz": "timestamp with time zone", "date": "date", "numeric": "numeric",
-    "double": "double precision", "boolean": "boolean", "xid8": "xid8",
+    "double": "double precision", "boolean": "boolean", "jsonb": "jsonb", "xid8": "xid8",
 }
-LOGS = [name for name, relation in RELATIONS.items() if relation.change_key == "recorded_tx"]
+LOGS = [name for name, relation in RELATIONS.items() if relation.nature == "append-only" and relation.change_key]
 REVISIONS = "SELECT lead_id, channel_id, rep_id, deleted FROM sales.lead_revisions ORDER BY revision_id"
 LEAD = "INSERT INTO sales.leads (lead_id, created_at, channel_id) VALUES "
 
@@ -88,6 +88,12 @@ def test_indexes_of_the_ddl_are_those_of_the_contract(shipped: Database) -> None
     assert {row[0] for row in found} == {index.name for index in INDEXES}
 
 
+def test_methods_and_columns_of_the_indexes_are_those_of_the_contract(shipped: Database) -> None:
+    found = dict(shipped.rows("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'sales'"))
+    for index in INDEXES:
+        assert f" ON sales.{index.relation} USING {index.method} ({', '.join(index.columns)})" in str(found[index.name])
+
+
 def test_schema_and_role_may_be_run_again(database: Database) -> None:
     with psycopg.connect(database.owner.dsn, autocommit=True) as connection:
         connection.execute(healthy.ROWS.encode())
@@ -153,6 +159,55 @@ def test_renamed_lead_is_deleted_and_new(database: Database) -> None:
     assert database.rows(REVISIONS)[1:] == [("a", "web", None, True), ("b", "web", None, False)]
 
 
+def test_revisions_bear_the_time_at_which_the_lead_was_created(database: Database) -> None:
+    database.execute(LEAD + "('a', '2026-03-01Z', 'web')")
+    database.execute("UPDATE sales.leads SET created_at = '2026-03-02Z'")
+    database.execute("UPDATE sales.leads SET lead_id = 'b', created_at = '2026-03-03Z'")
+    database.execute("DELETE FROM sales.leads")
+    database.execute(LEAD + "('c', '2026-03-04Z', 'web')")
+    database.execute("TRUNCATE sales.leads")
+    assert database.rows(
+        "SELECT lead_id, deleted, (created_at AT TIME ZONE 'UTC')::date::text FROM sales.lead_revisions "
+        "ORDER BY revision_id") == [
+        ("a", False, "2026-03-01"), ("a", False, "2026-03-02"), ("a", True, "2026-03-02"), ("b", False, "2026-03-03"),
+        ("b", True, "2026-03-03"), ("c", False, "2026-03-04"), ("c", True, "2026-03-04")]
+
+
+def test_schema_brings_an_older_installation_up_to_date(database: Database) -> None:
+    database.execute(LEAD + "('a', '2026-03-01Z', 'web')")
+    database.execute("ALTER TABLE sales.lead_revisions DROP COLUMN created_at; DROP TABLE sales.removals; "
+                     "DROP INDEX sales.deals_lead")
+    with psycopg.connect(database.owner.dsn, autocommit=True) as connection:
+        connection.execute(schema_sql().encode())
+        connection.execute(role_sql().encode())
+    database.execute("UPDATE sales.leads SET channel_id = 'ads'")
+    assert database.rows("SELECT created_at IS NULL FROM sales.lead_revisions ORDER BY revision_id") == [
+        (True,), (False,)]
+    assert database.rows("SELECT to_regclass('sales.removals') IS NULL, to_regclass('sales.deals_lead') IS NULL") == [
+        (False, False)]
+    with psycopg.connect(database.reader.dsn) as connection:
+        assert connection.execute("SELECT count(created_at) FROM sales.lead_revisions").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(("relation", "row"), [
+    ("leads", "(lead_id, created_at) SELECT i::text, now()"),
+    ("deals", "(deal_id, stage, status, amount, currency) SELECT i::text, 'lead', 'open', 1, 'EUR'"),
+    ("spend", "(spend_day, channel_id, amount, currency) SELECT DATE '2026-01-01', i::text, 1, 'EUR'"),
+])
+def test_update_of_many_rows_is_no_slower_after_one_of_a_single_row(
+    database: Database, relation: str, row: str
+) -> None:
+    """A plan kept from small statements took quadratic time: minutes for these rows."""
+    value = "is_test = NOT is_test" if relation == "leads" else "amount = amount + 1"
+    key = RELATIONS[relation].key[-1] if relation != "spend" else "channel_id"
+    with psycopg.connect(database.owner.dsn, autocommit=True) as connection:
+        connection.execute(f"INSERT INTO sales.{relation} {row} FROM generate_series(1, 60000) AS i".encode())
+        for _ in range(8):
+            connection.execute(f"UPDATE sales.{relation} SET {value} WHERE {key} = '7'".encode())
+        connection.execute("SET statement_timeout = '15s'")
+        assert connection.execute(f"UPDATE sales.{relation} SET {value}".encode()).rowcount == 60000
+
+
 def test_truncated_leads_are_revised_as_deleted(database: Database) -> None:
     database.execute(LEAD + "('a', '2026-03-01Z', 'web')")
     database.execute("TRUNCATE sales.leads")
@@ -186,10 +241,11 @@ def test_writer_of_leads_needs_no_right_on_the_log(database: Database) -> None:
 @pytest.mark.parametrize("name", LOGS)
 def test_logs_refuse_updates_and_allow_erasure(loaded: Database, name: str) -> None:
     with psycopg.connect(loaded.owner.dsn, autocommit=True) as connection, connection.transaction(force_rollback=True):
-        column = next(c.name for c in reversed(RELATIONS[name].columns) if c.type == "text" and c.name != "revision_id")
+        relation = RELATIONS[name]
+        column = next(c.name for c in reversed(relation.columns) if c.type == "text" and c.name not in relation.key[:1])
         with pytest.raises(pg.RestrictViolation), connection.transaction():
             connection.execute(f"UPDATE sales.{name} SET {column} = 'other'".encode())
-        connection.execute(f"UPDATE sales.{name} SET {column} = {column}, recorded_tx = DEFAULT".encode())
+        connection.execute(f"UPDATE sales.{name} SET {column} = {column}, {relation.change_key} = DEFAULT".encode())
         assert connection.execute(f"DELETE FROM sales.{name}".encode()).rowcount > 0
 
 

@@ -63,8 +63,9 @@ ORPHANS = {
     "lead unlike its last revision": """
         FROM sales.leads l JOIN LATERAL (SELECT * FROM sales.lead_revisions r WHERE r.lead_id = l.lead_id
         ORDER BY revision_id DESC LIMIT 1) AS r ON true
-        WHERE (l.channel_id, l.campaign_id, l.rep_id, l.is_test, false)
-              IS DISTINCT FROM (r.channel_id, r.campaign_id, r.rep_id, r.is_test, r.deleted)""",
+        WHERE (l.created_at, l.channel_id, l.campaign_id, l.rep_id, l.is_test, false)
+              IS DISTINCT FROM (r.created_at, r.channel_id, r.campaign_id, r.rep_id, r.is_test, r.deleted)""",
+    "revision without the time of its lead": "FROM sales.lead_revisions WHERE created_at IS NULL",
     "lead without revision": "FROM sales.leads l LEFT JOIN sales.lead_revisions r USING (lead_id) "
                              "WHERE r.lead_id IS NULL",
 }

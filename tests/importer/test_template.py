@@ -12,7 +12,7 @@ from sales_exporter.importer import fit, map_template
 from sales_exporter.importer import map as maps
 from sales_exporter.importer.map import Source
 
-IMPORTED = sorted(RELATIONS.keys() - {"lead_revisions"})
+IMPORTED = sorted(RELATIONS.keys() - {"lead_revisions", "removals"})
 OPTION = re.compile(r"^( +)# ([a-z_]+: )", re.MULTILINE)
 
 
@@ -34,7 +34,7 @@ def test_a_template_with_everything_optional_switched_on_names_all_there_is(rela
     assert set(plan.relations[0].when) == {"a", "b"}
 
 
-@pytest.mark.parametrize("relation", ["customers", "lead_revisions"])
+@pytest.mark.parametrize("relation", ["customers", "lead_revisions", "removals"])
 def test_a_relation_that_cannot_be_imported_is_answered_with_those_that_can(relation):
     with pytest.raises(DataFileError, match=r"no relation of that name can be imported; there are leads, stage_trans"):
         map_template(relation)

@@ -8,19 +8,18 @@ ALTER, none is NULL, and the default goes on working for new rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from psycopg import sql
 
 from sales_exporter.contract import schema_sql
 from sales_exporter.contract.questions import BACKFILL_REVISIONS
-from sales_exporter.contract.relations import INDEXES, RELATIONS, Relation
+from sales_exporter.contract.relations import INDEXES, RELATIONS, REMOVAL_KEYS, Relation
 from sales_exporter.contract.shape import create_index
 from sales_exporter.errors import UsageError
 
-# lead_revisions is ours alone: nobody has it beforehand.
-ALTERABLE = tuple(name for name, relation in RELATIONS.items()
-                  if relation.change_key is not None and name != "lead_revisions")
+# lead_revisions and removals are ours alone: nobody has them beforehand.
+ALTERABLE = ("leads", *REMOVAL_KEYS)
 
 _HEAD = """\
 -- Adds the change key to existing tables. It may be run again. Not in one transaction: the indexes are built without
@@ -35,7 +34,7 @@ CREATE SCHEMA IF NOT EXISTS sales;
 """
 
 _IF_TABLE = """\
-SELECT count(*) > 0 AS here FROM pg_class WHERE oid = to_regclass('{}') AND relkind IN ('r', 'p') \\gset
+SELECT count(*) > 0 AS here FROM pg_class WHERE oid IN ({}) AND relkind IN ('r', 'p') \\gset
 \\if :here"""
 
 # Always quoted, so spaces are fine; a control character would end the comment that names the table.
@@ -64,15 +63,26 @@ def tables(arguments: Sequence[str]) -> dict[str, str]:
 def alter_sql(chosen: Mapping[str, str]) -> str:
     """A psql script for these tables (see ``tables``); when there is none, for each table that ``sales`` has."""
     parts = [_HEAD, _section("-- Functions ", "-- Relations ")]
-    for name in chosen or ALTERABLE:
-        table = chosen.get(name, RELATIONS[name].full_name)
-        lines = list(_statements(RELATIONS[name], table))
+    wanted = chosen or {name: RELATIONS[name].full_name for name in ALTERABLE}
+    logged = [table for name, table in wanted.items() if name in REMOVAL_KEYS and table == RELATIONS[name].full_name]
+    if logged:
+        parts.append(_part("removals", logged, _removals(), sure=bool(chosen)))
+    for name, table in wanted.items():
+        lines = [*_statements(RELATIONS[name], table)]
         if table == RELATIONS["leads"].full_name:
             lines += _revisions()
-        if not chosen:
-            lines = [_IF_TABLE.format(table), *lines, "\\endif"]
-        parts.append("\n".join((f"-- {name}: {table}", *lines, "")))
+        elif table in logged:
+            lines += _removal_triggers(RELATIONS[name])
+        parts.append(_part(f"{name}: {table}", [table], lines, sure=bool(chosen)))
     return "\n".join(parts)
+
+
+def _part(title: str, needed: Sequence[str], lines: Iterable[str], *, sure: bool) -> str:
+    """Statements that are run when one of the tables is there; ``sure``: without asking."""
+    if sure:
+        return "\n".join((f"-- {title}", *lines, ""))
+    asked = ", ".join(f"to_regclass('{table}')" for table in needed)
+    return "\n".join((f"-- {title}", _IF_TABLE.format(asked), *lines, "\\endif", ""))
 
 
 def _statements(relation: Relation, table: str) -> Iterator[str]:
@@ -92,6 +102,7 @@ def _statements(relation: Relation, table: str) -> Iterator[str]:
 def _revisions() -> Iterator[str]:
     yield "-- The log of leads. When sales.leads lacks a column that it reads, the block fails and no trigger is made."
     yield _found(r"CREATE SEQUENCE IF NOT EXISTS sales\.lead_revision_number;.*?\n\);")
+    yield _found(r"ALTER TABLE sales\.lead_revisions ADD COLUMN [^;]*;")
     yield _found(r"CREATE OR REPLACE TRIGGER refuse_update [^;]*sales\.lead_revisions[^;]*;")
     for index in INDEXES:
         if index.relation == "lead_revisions":
@@ -99,9 +110,28 @@ def _revisions() -> Iterator[str]:
     triggers = re.findall(r"CREATE OR REPLACE TRIGGER revise_[^;]*;", schema_sql())
     yield "\n".join((
         "DO $block$", "BEGIN",
-        "    PERFORM lead_id, channel_id, campaign_id, rep_id, is_test, changed_tx FROM sales.leads LIMIT 0;",
+        "    PERFORM lead_id, created_at, channel_id, campaign_id, rep_id, is_test, changed_tx",
+        "       FROM sales.leads LIMIT 0;",
         *triggers, "END", "$block$;", BACKFILL_REVISIONS,
     ))
+
+
+def _removals() -> Iterator[str]:
+    yield _found(r"CREATE SEQUENCE IF NOT EXISTS sales\.removal_number;.*?\n\);")
+    yield _found(r"CREATE OR REPLACE TRIGGER refuse_update [^;]*sales\.removals[^;]*;")
+    for index in INDEXES:
+        if index.relation == "removals":
+            yield create_index(index, RELATIONS["removals"].full_name, concurrently=False)
+
+
+def _removal_triggers(relation: Relation) -> Iterator[str]:
+    yield "-- The log of rows that are gone. When the table lacks its key, the block fails and no trigger is made."
+    # Those on UPDATE read the key as such; the others find in each row what there is.
+    key = relation.conflict_target if relation.nature == "mutable" else ", ".join(REMOVAL_KEYS[relation.name])
+    name = re.escape(relation.full_name)
+    triggers = re.findall(rf"CREATE OR REPLACE TRIGGER log_re[a-z_]+ AFTER [A-Z]+ ON {name}\n[^;]*;", schema_sql())
+    yield "\n".join((
+        "DO $block$", "BEGIN", f"    PERFORM {key} FROM {relation.full_name} LIMIT 0;", *triggers, "END", "$block$;"))
 
 
 def _section(start: str, end: str) -> str:

@@ -22,8 +22,8 @@ _SEEN_ELSEWHERE = sql.SQL("")
 
 _DAY_OF_MONEY: Mapping[str, str] = {"deals": "closed_at", "spend": "spend_day", "calls": "started_at"}
 BACKFILL_REVISIONS = (
-    "INSERT INTO sales.lead_revisions (lead_id, channel_id, campaign_id, rep_id, is_test) "
-    "SELECT lead_id, channel_id, campaign_id, rep_id, is_test FROM sales.leads AS l "
+    "INSERT INTO sales.lead_revisions (lead_id, created_at, channel_id, campaign_id, rep_id, is_test) "
+    "SELECT lead_id, created_at, channel_id, campaign_id, rep_id, is_test FROM sales.leads AS l "
     "WHERE NOT EXISTS (SELECT FROM sales.lead_revisions AS v WHERE v.lead_id = l.lead_id);"
 )
 

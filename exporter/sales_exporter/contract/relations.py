@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-ColumnType = Literal["text", "timestamptz", "date", "numeric", "double", "boolean", "int", "xid8"]
+ColumnType = Literal["text", "timestamptz", "date", "numeric", "double", "boolean", "int", "jsonb", "xid8"]
 
 Nature = Literal["append-only", "mutable", "dimension"]
 """``append-only``: rows are written once. ``mutable``: rows change. ``dimension``: small, read whole."""
@@ -104,8 +104,13 @@ _ALL = (
     Relation("lead_revisions", "append-only", (
         Column("revision_id", "text", defaulted=True), _text("lead_id"), _text("channel_id", null=True),
         _text("campaign_id", null=True), _text("rep_id", null=True), _flag("is_test"), _flag("deleted"),
-        _RECORDED,
+        _RECORDED, _time("created_at", null=True),
     ), ("revision_id",), "recorded_tx"),
+    # Of the same kind: rows that are gone, of the other relations with a change key. Without it erasure is less exact.
+    Relation("removals", "append-only", (
+        Column("removal_id", "text", defaulted=True), _text("relation"), _text("key"), Column("facts", "jsonb"),
+        Column("removed_at", "timestamptz", defaulted=True), Column("removed_tx", "xid8", defaulted=True),
+    ), ("removal_id",), "removed_tx", optional=True),
     Relation("stage_transitions", "append-only", (
         _text("transition_id"), _LEAD, _text("from_stage", null=True), _text("to_stage"),
         _time("occurred_at"), Column("recorded_at", "timestamptz", defaulted=True), _RECORDED, _REP,
@@ -193,17 +198,34 @@ INDEXES = (
     Index("stage_transitions", "stage_transitions_occurred_at", ("occurred_at",), "brin"),
     Index("lead_revisions", "lead_revisions_recorded_tx", ("recorded_tx",)),
     Index("lead_revisions", "lead_revisions_lead", ("lead_id", "revision_id")),
+    Index("removals", "removals_removed_tx", ("removed_tx",)),
     Index("leads", "leads_created_at", ("created_at",)),
     Index("deals", "deals_changed_tx", ("changed_tx",)),
     Index("deals", "deals_open_stage", ("stage",), where="status = 'open'"),
     Index("deals", "deals_closed_at", ("closed_at",)),
+    Index("deals", "deals_lead", ("lead_id",)),
+    Index("touches", "touches_recorded_tx", ("recorded_tx",)),
     Index("touches", "touches_lead", ("lead_id", "occurred_at")),
     Index("calls", "calls_recorded_tx", ("recorded_tx",)),
     Index("calls", "calls_started_at", ("started_at",)),
+    Index("call_judgements", "call_judgements_recorded_tx", ("recorded_tx",)),
+    Index("call_judgements", "call_judgements_call", ("call_id",)),
     Index("model_predictions", "model_predictions_subject", ("subject_kind", "subject_id")),
     Index("model_predictions", "model_predictions_recorded_tx", ("recorded_tx",)),
+    Index("model_predictions", "model_predictions_predicted_at", ("predicted_at",), "brin"),
+    Index("model_outcomes", "model_outcomes_recorded_tx", ("recorded_tx",)),
     Index("spend", "spend_changed_tx", ("changed_tx",)),
 )
+
+REMOVAL_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "stage_transitions": ("lead_id",), "deals": ("deal_id",), "spend": ("spend_day", "channel_id", "campaign_id"),
+    "touches": ("lead_id",), "calls": ("call_id",), "call_judgements": ("call_id",),
+    "model_predictions": ("subject_kind", "subject_id"), "model_outcomes": ("subject_kind", "subject_id"),
+})
+"""Relations whose deleted rows are written to ``removals``, with what its ``key`` is made of, joined by chr(31)."""
+
+UNLOGGED = frozenset({"reason", "lost_reason"})
+"""Free text that no figure needs: it is not kept of a row that is deleted."""
 
 READABLE = """
     SELECT c.relname AS relation

@@ -51,7 +51,8 @@ DECLARE
     contract  CONSTANT jsonb := '{
         "leads": ["lead_id", "created_at", "channel_id", "campaign_id", "rep_id", "is_test", "changed_tx"],
         "lead_revisions": ["revision_id", "lead_id", "channel_id", "campaign_id", "rep_id", "is_test", "deleted",
-            "recorded_tx"],
+            "recorded_tx", "created_at"],
+        "removals": ["removal_id", "relation", "key", "facts", "removed_at", "removed_tx"],
         "stage_transitions": ["transition_id", "lead_id", "from_stage", "to_stage", "occurred_at", "recorded_at",
             "recorded_tx", "rep_id", "reason"],
         "deals": ["deal_id", "lead_id", "rep_id", "opened_at", "stage", "status", "amount", "currency",

@@ -10,8 +10,10 @@
 --   Orphans are reported by `sales-exporter check`.
 --
 -- Append-only logs refuse UPDATE (the change key alone may be set anew, see `check`). DELETE stays possible, for erasure:
--- 1. delete the lead (its trigger writes the revision "deleted"), 2. wait until the exporter has read that revision (one pass),
--- 3. delete the lead's rows in the logs. Its rows in lead_revisions hold ids alone; they go last, or stay.
+-- 1. delete the lead and its rows in one transaction, in any order; triggers log what goes (lead_revisions, removals), so
+--    that the exporter can take back what it counted. 2. When it has read that (one pass): SELECT sales.purge_removals('1 hour').
+-- Purging by a schedule without an argument keeps 30 days, longer than any planned downtime: an exporter whose state is older
+-- than the last purge must be rebuilt. TRUNCATE of a log leaves no removals; the exporter notices it by itself.
 
 CREATE SCHEMA IF NOT EXISTS sales;
 
@@ -32,7 +34,11 @@ $$;
 CREATE OR REPLACE FUNCTION sales.refuse_update() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    OLD.recorded_tx := NEW.recorded_tx;
+    IF TG_TABLE_NAME = 'removals' THEN
+        OLD.removed_tx := NEW.removed_tx;
+    ELSE
+        OLD.recorded_tx := NEW.recorded_tx;
+    END IF;
     IF NEW IS DISTINCT FROM OLD THEN
         RAISE EXCEPTION '%.% is append-only: write a new row instead of changing one', TG_TABLE_SCHEMA, TG_TABLE_NAME
             USING ERRCODE = 'restrict_violation';
@@ -46,21 +52,22 @@ $$;
 CREATE OR REPLACE FUNCTION sales.revise_inserted_leads() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO sales.lead_revisions (lead_id, channel_id, campaign_id, rep_id, is_test, deleted)
-    SELECT lead_id, channel_id, campaign_id, rep_id, is_test, false FROM new_rows;
+    INSERT INTO sales.lead_revisions (lead_id, created_at, channel_id, campaign_id, rep_id, is_test, deleted)
+    SELECT lead_id, created_at, channel_id, campaign_id, rep_id, is_test, false FROM new_rows;
     RETURN NULL;
 END
 $$;
 
+-- No nested loop: see log_rekeyed_deals.
 CREATE OR REPLACE FUNCTION sales.revise_updated_leads() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
 BEGIN
-    INSERT INTO sales.lead_revisions (lead_id, channel_id, campaign_id, rep_id, is_test, deleted)
-    SELECT lead_id, channel_id, campaign_id, rep_id, is_test, true FROM old_rows
+    INSERT INTO sales.lead_revisions (lead_id, created_at, channel_id, campaign_id, rep_id, is_test, deleted)
+    SELECT lead_id, created_at, channel_id, campaign_id, rep_id, is_test, true FROM old_rows
      WHERE NOT EXISTS (SELECT FROM new_rows WHERE new_rows.lead_id = old_rows.lead_id);
     -- set_changed_tx has marked the rows that really changed.
-    INSERT INTO sales.lead_revisions (lead_id, channel_id, campaign_id, rep_id, is_test, deleted)
-    SELECT lead_id, channel_id, campaign_id, rep_id, is_test, false FROM new_rows
+    INSERT INTO sales.lead_revisions (lead_id, created_at, channel_id, campaign_id, rep_id, is_test, deleted)
+    SELECT lead_id, created_at, channel_id, campaign_id, rep_id, is_test, false FROM new_rows
      WHERE changed_tx = pg_current_xact_id();
     RETURN NULL;
 END
@@ -69,8 +76,8 @@ $$;
 CREATE OR REPLACE FUNCTION sales.revise_deleted_leads() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO sales.lead_revisions (lead_id, channel_id, campaign_id, rep_id, is_test, deleted)
-    SELECT lead_id, channel_id, campaign_id, rep_id, is_test, true FROM old_rows;
+    INSERT INTO sales.lead_revisions (lead_id, created_at, channel_id, campaign_id, rep_id, is_test, deleted)
+    SELECT lead_id, created_at, channel_id, campaign_id, rep_id, is_test, true FROM old_rows;
     RETURN NULL;
 END
 $$;
@@ -78,15 +85,102 @@ $$;
 CREATE OR REPLACE FUNCTION sales.revise_truncated_leads() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO sales.lead_revisions (lead_id, channel_id, campaign_id, rep_id, is_test, deleted)
-    SELECT lead_id, channel_id, campaign_id, rep_id, is_test, true FROM sales.leads;
+    INSERT INTO sales.lead_revisions (lead_id, created_at, channel_id, campaign_id, rep_id, is_test, deleted)
+    SELECT lead_id, created_at, channel_id, campaign_id, rep_id, is_test, true FROM sales.leads;
     RETURN NULL;
 END
 $$;
 
--- Firing a trigger needs no EXECUTE; without it nobody can hang these functions on a table of his own.
+-- The log of rows that are gone, of any relation. Its arguments: the columns whose values make the removal's key, and the
+-- columns that are kept. All others are left out of the facts: free text, and what a table of yours has beside the contract.
+CREATE OR REPLACE FUNCTION sales.log_removals() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS $$
+DECLARE
+    key_columns CONSTANT text[] := TG_ARGV[0];
+    kept        CONSTANT text[] := TG_ARGV[1];
+    left_out    text[];
+BEGIN
+    IF NOT EXISTS (SELECT FROM old_rows) THEN
+        RETURN NULL;
+    END IF;
+    SELECT coalesce(array_agg(attname::text), '{}') INTO left_out
+      FROM pg_attribute WHERE attrelid = TG_RELID AND attnum > 0 AND NOT attisdropped AND attname <> ALL (kept);
+    INSERT INTO sales.removals (relation, key, facts)
+    SELECT TG_TABLE_NAME,
+           (SELECT string_agg(coalesce(facts ->> name, ''), chr(31) ORDER BY place)
+              FROM unnest(key_columns) WITH ORDINALITY AS k (name, place)),
+           facts
+           -- OFFSET 0: facts are made once for each row.
+      FROM (SELECT to_jsonb(o) - left_out AS facts FROM old_rows AS o OFFSET 0) AS gone;
+    RETURN NULL;
+END
+$$;
+
+-- Removed is also a row whose key an update has changed. The argument: the columns that are kept. No nested loop: a plan that
+-- plpgsql kept from a statement of one row would compare each row with each other in a statement of many.
+CREATE OR REPLACE FUNCTION sales.log_rekeyed_deals() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET enable_nestloop = off AS $$
+BEGIN
+    INSERT INTO sales.removals (relation, key, facts)
+    SELECT 'deals', o.deal_id,
+           (SELECT jsonb_object_agg(name, value) FROM jsonb_each(to_jsonb(o)) AS f (name, value)
+             WHERE name = ANY (TG_ARGV[0]::text[]))
+      FROM old_rows AS o
+     WHERE o.deal_id IS NOT NULL AND NOT EXISTS (SELECT FROM new_rows AS n WHERE n.deal_id = o.deal_id);
+    RETURN NULL;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION sales.log_rekeyed_spend() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET enable_nestloop = off AS $$
+BEGIN
+    INSERT INTO sales.removals (relation, key, facts)
+    SELECT 'spend', concat_ws(chr(31), to_jsonb(o) ->> 'spend_day', o.channel_id, coalesce(o.campaign_id, '')),
+           (SELECT jsonb_object_agg(name, value) FROM jsonb_each(to_jsonb(o)) AS f (name, value)
+             WHERE name = ANY (TG_ARGV[0]::text[]))
+      FROM old_rows AS o
+     WHERE o.spend_day IS NOT NULL AND o.channel_id IS NOT NULL
+       AND NOT EXISTS (SELECT FROM new_rows AS n
+                        WHERE n.spend_day = o.spend_day AND n.channel_id = o.channel_id
+                          AND coalesce(n.campaign_id, '') = coalesce(o.campaign_id, ''));
+    RETURN NULL;
+END
+$$;
+
+-- Deletes removals that are older, and all revisions of leads that were deleted by then. Returns how many rows went. Keep
+-- more than your longest transaction: removed_at is the time at which a transaction began.
+CREATE OR REPLACE FUNCTION sales.purge_removals(older_than interval DEFAULT '30 days') RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    until     CONSTANT timestamptz := now() - older_than;
+    -- Revisions bear no time: they are older when a removal that goes was not written before them.
+    last_tx   xid8;
+    removals  bigint;
+    revisions bigint;
+BEGIN
+    SELECT removed_tx INTO last_tx FROM sales.removals
+     WHERE removed_at < until
+       AND removed_tx < ALL (SELECT removed_tx FROM sales.removals WHERE removed_at >= until)
+     ORDER BY removed_tx DESC LIMIT 1;
+    DELETE FROM sales.removals WHERE removed_at < until;
+    GET DIAGNOSTICS removals = ROW_COUNT;
+    DELETE FROM sales.lead_revisions AS r
+     USING sales.lead_revisions AS d
+     WHERE r.lead_id = d.lead_id AND d.deleted AND d.recorded_tx <= last_tx
+       AND NOT EXISTS (SELECT FROM sales.lead_revisions AS later
+                        WHERE later.lead_id = d.lead_id AND later.revision_id > d.revision_id);
+    GET DIAGNOSTICS revisions = ROW_COUNT;
+    RETURN removals + revisions;
+END
+$$;
+
+-- Firing a trigger needs no EXECUTE; without it nobody can hang these functions on a table of his own. Grant the purge to the
+-- role that is to run it.
 REVOKE ALL ON FUNCTION sales.revise_inserted_leads(), sales.revise_updated_leads(), sales.revise_deleted_leads(),
-    sales.revise_truncated_leads() FROM PUBLIC;
+    sales.revise_truncated_leads(), sales.log_removals(), sales.log_rekeyed_deals(), sales.log_rekeyed_spend(),
+    sales.purge_removals(interval) FROM PUBLIC;
 
 -- Relations ------------------------------------------------------------------------------------------------------------
 
@@ -112,7 +206,23 @@ CREATE TABLE IF NOT EXISTS sales.lead_revisions (
     rep_id      text,
     is_test     boolean NOT NULL DEFAULT false,
     deleted     boolean NOT NULL DEFAULT false,
-    recorded_tx xid8 NOT NULL DEFAULT pg_current_xact_id()
+    recorded_tx xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    created_at  timestamptz
+);
+-- Made before this column was: its older revisions hold NULL.
+ALTER TABLE sales.lead_revisions ADD COLUMN IF NOT EXISTS created_at timestamptz;
+
+-- Rows that are gone from relations with a change key; leads have revisions instead. jsonb_populate_record reads the facts
+-- back.
+CREATE SEQUENCE IF NOT EXISTS sales.removal_number;
+
+CREATE TABLE IF NOT EXISTS sales.removals (
+    removal_id text PRIMARY KEY DEFAULT lpad(nextval('sales.removal_number')::text, 19, '0'),
+    relation   text NOT NULL,
+    key        text NOT NULL,
+    facts      jsonb NOT NULL,
+    removed_at timestamptz NOT NULL DEFAULT now(),
+    removed_tx xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 
 CREATE TABLE IF NOT EXISTS sales.stage_transitions (
@@ -280,15 +390,22 @@ CREATE INDEX IF NOT EXISTS stage_transitions_lead
 CREATE INDEX IF NOT EXISTS stage_transitions_occurred_at ON sales.stage_transitions USING brin (occurred_at);
 CREATE INDEX IF NOT EXISTS lead_revisions_recorded_tx ON sales.lead_revisions (recorded_tx);
 CREATE INDEX IF NOT EXISTS lead_revisions_lead ON sales.lead_revisions (lead_id, revision_id);
+CREATE INDEX IF NOT EXISTS removals_removed_tx ON sales.removals (removed_tx);
 CREATE INDEX IF NOT EXISTS leads_created_at ON sales.leads (created_at);
 CREATE INDEX IF NOT EXISTS deals_changed_tx ON sales.deals (changed_tx);
 CREATE INDEX IF NOT EXISTS deals_open_stage ON sales.deals (stage) WHERE status = 'open';
 CREATE INDEX IF NOT EXISTS deals_closed_at ON sales.deals (closed_at);
+CREATE INDEX IF NOT EXISTS deals_lead ON sales.deals (lead_id);
+CREATE INDEX IF NOT EXISTS touches_recorded_tx ON sales.touches (recorded_tx);
 CREATE INDEX IF NOT EXISTS touches_lead ON sales.touches (lead_id, occurred_at);
 CREATE INDEX IF NOT EXISTS calls_recorded_tx ON sales.calls (recorded_tx);
 CREATE INDEX IF NOT EXISTS calls_started_at ON sales.calls (started_at);
+CREATE INDEX IF NOT EXISTS call_judgements_recorded_tx ON sales.call_judgements (recorded_tx);
+CREATE INDEX IF NOT EXISTS call_judgements_call ON sales.call_judgements (call_id);
 CREATE INDEX IF NOT EXISTS model_predictions_subject ON sales.model_predictions (subject_kind, subject_id);
 CREATE INDEX IF NOT EXISTS model_predictions_recorded_tx ON sales.model_predictions (recorded_tx);
+CREATE INDEX IF NOT EXISTS model_predictions_predicted_at ON sales.model_predictions USING brin (predicted_at);
+CREATE INDEX IF NOT EXISTS model_outcomes_recorded_tx ON sales.model_outcomes (recorded_tx);
 CREATE INDEX IF NOT EXISTS spend_changed_tx ON sales.spend (changed_tx);
 
 -- Triggers -------------------------------------------------------------------------------------------------------------
@@ -324,3 +441,52 @@ CREATE OR REPLACE TRIGGER refuse_update BEFORE UPDATE ON sales.model_predictions
     FOR EACH ROW EXECUTE FUNCTION sales.refuse_update();
 CREATE OR REPLACE TRIGGER refuse_update BEFORE UPDATE ON sales.model_outcomes
     FOR EACH ROW EXECUTE FUNCTION sales.refuse_update();
+CREATE OR REPLACE TRIGGER refuse_update BEFORE UPDATE ON sales.removals
+    FOR EACH ROW EXECUTE FUNCTION sales.refuse_update();
+
+-- What is kept is the contract's columns but stage_transitions.reason and deals.lost_reason, which no figure needs.
+CREATE OR REPLACE TRIGGER log_removals AFTER DELETE ON sales.stage_transitions
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION sales.log_removals(
+        '{lead_id}',
+        '{transition_id, lead_id, from_stage, to_stage, occurred_at, recorded_at, recorded_tx, rep_id}');
+CREATE OR REPLACE TRIGGER log_removals AFTER DELETE ON sales.touches
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION sales.log_removals(
+        '{lead_id}',
+        '{touch_id, lead_id, occurred_at, channel_id, campaign_id, kind, recorded_tx}');
+CREATE OR REPLACE TRIGGER log_removals AFTER DELETE ON sales.calls
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION sales.log_removals(
+        '{call_id}',
+        '{call_id, lead_id, rep_id, channel_id, carrier, agent_kind, direction, started_at, answered_at, ended_at,
+         outcome, success, talk_seconds, hold_seconds, wrap_seconds, first_response_seconds, transferred, cost,
+         currency, recorded_tx}');
+CREATE OR REPLACE TRIGGER log_removals AFTER DELETE ON sales.call_judgements
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION sales.log_removals(
+        '{call_id}',
+        '{judgement_id, call_id, success, judged_at, recorded_tx}');
+CREATE OR REPLACE TRIGGER log_removals AFTER DELETE ON sales.deals
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION sales.log_removals(
+        '{deal_id}',
+        '{deal_id, lead_id, rep_id, opened_at, stage, status, amount, currency, expected_close_on, closed_at,
+         changed_tx}');
+CREATE OR REPLACE TRIGGER log_rekeyed_deals AFTER UPDATE ON sales.deals
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION sales.log_rekeyed_deals(
+        '{deal_id, lead_id, rep_id, opened_at, stage, status, amount, currency, expected_close_on, closed_at,
+         changed_tx}');
+CREATE OR REPLACE TRIGGER log_removals AFTER DELETE ON sales.model_predictions
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION sales.log_removals(
+        '{subject_kind, subject_id}',
+        '{prediction_id, model, version, subject_kind, subject_id, predicted_at, horizon_seconds, score,
+         threshold, recorded_tx}');
+CREATE OR REPLACE TRIGGER log_removals AFTER DELETE ON sales.model_outcomes
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION sales.log_removals(
+        '{subject_kind, subject_id}',
+        '{subject_kind, subject_id, observed_at, label, is_final, recorded_tx}');
+CREATE OR REPLACE TRIGGER log_removals AFTER DELETE ON sales.spend
+    REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION sales.log_removals(
+        '{spend_day, channel_id, campaign_id}',
+        '{spend_day, channel_id, campaign_id, amount, currency, changed_tx}');
+CREATE OR REPLACE TRIGGER log_rekeyed_spend AFTER UPDATE ON sales.spend
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION sales.log_rekeyed_spend(
+        '{spend_day, channel_id, campaign_id, amount, currency, changed_tx}');

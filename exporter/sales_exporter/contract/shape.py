@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from sales_exporter.contract.catalog import IndexFacts, RelationFacts
 from sales_exporter.contract.findings import Finding
-from sales_exporter.contract.relations import INDEXES, RELATIONS, Column, ColumnType, Index, Relation
+from sales_exporter.contract.relations import INDEXES, RELATIONS, REMOVAL_KEYS, Column, ColumnType, Index, Relation
 
 ACCEPTED: Mapping[ColumnType, frozenset[str]] = {
     "text": frozenset({"text", "character varying"}),
@@ -16,6 +16,7 @@ ACCEPTED: Mapping[ColumnType, frozenset[str]] = {
     "double": frozenset({"double precision", "real"}),
     "boolean": frozenset({"boolean"}),
     "int": frozenset({"smallint", "integer", "bigint"}),
+    "jsonb": frozenset({"jsonb"}),
     "xid8": frozenset({"xid8"}),
 }
 """PostgreSQL's types that a column of the contract may have."""
@@ -23,8 +24,10 @@ ACCEPTED: Mapping[ColumnType, frozenset[str]] = {
 _CASTS: Mapping[ColumnType, str] = {
     "text": "{0}::text", "timestamptz": "{0} AT TIME ZONE 'UTC'", "date": "{0}::date",
     "numeric": "{0}::numeric(18, 2)", "double": "{0}::double precision", "boolean": "{0}::boolean",
-    "int": "{0}::integer", "xid8": "the column itself, of type xid8",
+    "int": "{0}::integer", "jsonb": "{0}::jsonb", "xid8": "the column itself, of type xid8",
 }
+
+_LOG_REMOVALS = "sales-exporter schema --alter{} | psql, then sales-exporter schema --role | psql"
 
 REVISION_TRIGGERS = frozenset(
     {"revise_inserted_leads", "revise_updated_leads", "revise_deleted_leads"})
@@ -35,7 +38,8 @@ def shape_findings(present: Mapping[str, RelationFacts]) -> Iterator[Finding]:
     for relation in RELATIONS.values():
         facts = present.get(relation.name)
         if facts is None:
-            yield _absent(relation)
+            if relation.name != "removals":  # see _removals
+                yield _absent(relation)
         elif not any(column.readable for column in facts.columns.values()):
             yield Finding(
                 "not_readable", "error", relation.name, "The role may not read this relation.",
@@ -46,6 +50,7 @@ def shape_findings(present: Mapping[str, RelationFacts]) -> Iterator[Finding]:
             yield from _key_index(relation, facts)
             yield from _indexes(relation, facts)
     yield from _revisions(present)
+    yield from _removals(present)
 
 
 def _absent(relation: Relation) -> Finding:
@@ -171,3 +176,24 @@ def _revisions(present: Mapping[str, RelationFacts]) -> Iterator[Finding]:
         "revision_trigger", "error", "leads",
         f"Changes of leads are not written to lead_revisions; missing or disabled: {missing}.",
         "sales-exporter schema --alter --table leads | psql")
+
+
+def _removals(present: Mapping[str, RelationFacts]) -> Iterator[Finding]:
+    # A view cannot tell of what is deleted behind it.
+    tables = [present[name] for name in REMOVAL_KEYS if name in present and present[name].is_table]
+    log = present.get("removals")
+    if log is None:
+        yield Finding(
+            "relation_absent", "warning" if tables else "info", "removals",
+            "Absent: rows that are deleted are taken out of the counts less exactly; exact erasure needs it.",
+            _LOG_REMOVALS.format("") if tables else "Nothing: only tables in sales can write it, not views.")
+        return
+    for facts in tables if log.is_table else ():
+        mutable = RELATIONS[facts.name].nature == "mutable"
+        wanted = {"log_removals", f"log_rekeyed_{facts.name}"} if mutable else {"log_removals"}
+        if missing := ", ".join(sorted(wanted - facts.triggers)):
+            yield Finding(
+                "removal_trigger", "warning", facts.name,
+                f"Rows that are deleted are not written to removals; missing or disabled: {missing}. "
+                "Exact erasure needs it.",
+                _LOG_REMOVALS.format(f" --table {facts.name}"))

@@ -12,8 +12,8 @@ from sales_exporter.importer.values import Expected, converter
 CANONICAL = Source.model_validate({"file": "-"})
 """How a map writes its own constants, however its files are written: ISO dates in UTC, a decimal point."""
 
-WRITTEN_BY_TRIGGER = {"lead_revisions": "leads"}
-"""Relations that the database writes itself when another one is loaded."""
+WRITTEN_BY_TRIGGER = {"lead_revisions": "leads is loaded", "removals": "rows are deleted"}
+"""Relations that the database writes itself, and when."""
 
 
 def check(plan: Map, where: str) -> None:
@@ -44,8 +44,8 @@ def _defects(plan: Map) -> Iterator[tuple[str, str]]:
             known = ", ".join(contract.RELATIONS)
             yield f"{key}.relation", f"the contract has no such relation; it has {known}"
             return
-        if parent := WRITTEN_BY_TRIGGER.get(target.relation):
-            yield f"{key}.relation", f"the database writes this relation itself when {parent} is loaded"
+        if occasion := WRITTEN_BY_TRIGGER.get(target.relation):
+            yield f"{key}.relation", f"the database writes this relation itself when {occasion}"
         first, names = shapes.setdefault(target.relation, (place, frozenset(target.columns)))
         if odd := sorted(names ^ target.columns.keys()):
             yield f"{key}.columns.{odd[0]}", (

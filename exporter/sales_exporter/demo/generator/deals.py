@@ -103,12 +103,14 @@ def lead_rows(world: World, found: Leads) -> tuple[Relation, Relation]:
     channel[corrected] = rng.integers(0, len(preset.channels), len(corrected))
     campaign[corrected] = -1
     gone = rng.integers(0, len(preset.channels), len(erased) // 2).repeat(2)
+    born = rng.uniform(preset.start, preset.end, len(erased) // 2).repeat(2)
     fill = np.full(len(erased), -1)
     lead = np.concatenate([first, erased])
     tests = np.concatenate([found.is_test[first], np.zeros(len(erased), np.bool_)])
     deleted = np.concatenate([np.zeros(len(first)), np.arange(len(erased)) % 2])
     revisions = Relation("lead_revisions", {
         "revision_id": Key("0" * 10, np.arange(1, len(lead) + 1)), "lead_id": Key("L", lead),
+        "created_at": Moment.of(np.concatenate([found.created[first], born])),
         **_owned(
             world, np.concatenate([channel, gone]), np.concatenate([campaign, fill]),
             np.concatenate([found.rep[first], fill]),
