@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sales_exporter.stats.classification import (
@@ -13,6 +15,7 @@ from sales_exporter.stats.classification import (
     Confusion,
     auc,
     calibration_error,
+    kolmogorov_smirnov,
     population_stability_index,
     proportion,
 )
@@ -188,3 +191,54 @@ def test_psi_of_nothing_is_undefined() -> None:
 def test_histograms_must_be_counts(counts: list[float]) -> None:
     with pytest.raises(ValueError, match="counts"):
         population_stability_index(counts, [1, 2])
+
+
+def test_kolmogorov_smirnov_finds_the_largest_distance_of_the_cumulated_shares() -> None:
+    # Cumulated: .5 .75 1 against .25 .25 1.
+    assert kolmogorov_smirnov([2, 1, 1], [1, 0, 3]).statistic == pytest.approx(0.5)
+
+
+def test_the_same_histogram_is_no_difference() -> None:
+    assert kolmogorov_smirnov([5, 0, 70], [5, 0, 70]) == (0.0, 1.0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=30))
+def test_kolmogorov_smirnov_does_not_mind_which_sample_is_first(counts: list[tuple[int, int]]) -> None:
+    first, second = [one + 1 for one, _ in counts], [other + 1 for _, other in counts]
+    found, turned = kolmogorov_smirnov(first, second), kolmogorov_smirnov(second, first)
+    assert found == pytest.approx(turned)
+    assert 0 <= found.p_value <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moved", [0, 5, 20, 60])
+def test_kolmogorov_smirnov_agrees_with_scipy_stats(moved: int) -> None:
+    from scipy.stats import ks_2samp
+
+    draw = np.random.default_rng(moved)
+    first, second = draw.integers(0, 1000, 20_000), np.minimum(draw.integers(0, 1000, 20_000) + moved, 999)
+    theirs = ks_2samp(first, second, method="asymp")
+    found = kolmogorov_smirnov(np.bincount(first, minlength=1000), np.bincount(second, minlength=1000))
+    assert found.statistic == pytest.approx(theirs.statistic, abs=1e-12)
+    assert found.p_value == pytest.approx(theirs.pvalue, abs=5e-6)
+
+
+def test_kolmogorov_smirnov_finds_a_difference_where_there_is_none_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(11)
+    found = [
+        kolmogorov_smirnov(
+            np.bincount(draw.integers(0, 2000, 300), minlength=2000),
+            np.bincount(draw.integers(0, 2000, 200), minlength=2000),
+        ).p_value for _ in range(1_000)
+    ]
+    assert 0.03 <= np.mean(np.array(found) < 0.05) <= 0.07
+
+
+def test_kolmogorov_smirnov_of_nothing_is_undefined() -> None:
+    assert all(math.isnan(part) for part in kolmogorov_smirnov([0, 0], [1, 2]))
+
+
+def test_kolmogorov_smirnov_refuses_different_bins() -> None:
+    with pytest.raises(ValueError, match="same bins"):
+        kolmogorov_smirnov([1, 2], [1, 2, 3])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit, ndtri
+from scipy.special import expit, kolmogorov, logit, ndtri
 
 from sales_exporter.stats.intervals import LEVEL, wilson
 
@@ -237,3 +237,37 @@ def _counts(values: ArrayLike) -> Floats:
     if array.ndim != 1 or not np.all(np.isfinite(array)) or np.any(array < 0):
         raise ValueError("expected one dimension of finite counts that are not negative")
     return array
+
+
+class KolmogorovSmirnov(NamedTuple):
+    """The largest distance of two distribution functions, and how probable one so large is without a difference."""
+
+    statistic: float
+    p_value: float
+
+
+def kolmogorov_smirnov(first: ArrayLike, second: ArrayLike) -> KolmogorovSmirnov:
+    """Two-sample Kolmogorov-Smirnov test of two score histograms, two-sided; NaN when either is empty.
+
+    Both are counts per bin of ascending score. Scores of one bin count as tied, so the statistic is never larger and
+    the p-value never smaller than those of the scores themselves: by up to 0.06 with 1,000 bins and 100,000 scores
+    against 20,000. The p-value is the limit distribution at the effective size m n / (m + n), with a correction for
+    finite size.
+
+    Sources: N. V. Smirnov, Bulletin of Moscow University 2 (1939) 3-14; correction: J. Vrbik, "Small-sample corrections
+    to Kolmogorov-Smirnov test statistic", Pioneer Journal of Theoretical and Applied Statistics 15 (2018) 15-23.
+
+    Raises:
+        ValueError: the lengths differ, or the counts are negative or not finite.
+    """
+    one, other = _counts(first), _counts(second)
+    if one.shape != other.shape:
+        raise ValueError("first and second must have the same bins")
+    m, n = float(one.sum()), float(other.sum())
+    if m == 0 or n == 0:
+        return KolmogorovSmirnov(math.nan, math.nan)
+    distance = float(np.max(np.abs(np.cumsum(one) / m - np.cumsum(other) / n)))
+    size = m * n / (m + n)
+    scaled = distance * math.sqrt(size)
+    corrected = scaled + 1 / (6 * math.sqrt(size)) + (scaled - 1) / (4 * size)
+    return KolmogorovSmirnov(distance, float(kolmogorov(max(corrected, 0.0))))

@@ -1,0 +1,171 @@
+"""Deals summed by day and age, and the revenue that a pipeline brings when it runs off with the hazards of its past.
+
+Days are counted back from the moment of evaluation: a day has always ended, and no time zone is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+DAY = 86_400.0
+MOST_DAYS = 1_096
+"""Days of history that are looked at; deals opened earlier count as opened on the first."""
+OLDEST = 180
+"""Age in days from which a deal no longer ages."""
+_AGES = np.unique(np.append(np.arange(8), np.geomspace(8, OLDEST, 14).round().astype(np.int64)))
+_EXPOSURE, _DEALS = 30.0, 20.0
+"""Weights of what is assumed beforehand: deal-days at the mean hazard, deals of the mean value."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Deals before ``as_of`` summed by day; made by :func:`aggregate`.
+
+    Day d begins ``days - d`` days before ``as_of``; rows are days, columns ages in days. ``won``, ``closed``,
+    ``at_risk`` (deals) and ``at_risk_value`` are summed over all days before d, ``arrivals`` (deals, values, squared
+    values) too; ``open_value`` and ``open_squares`` are of the deals open when day d begins. ``moments`` are the
+    closing times of wins, ``revenue`` and ``squares`` their values and squared values summed over all wins before each.
+    """
+
+    as_of: float
+    days: int
+    won: Floats
+    closed: Floats
+    at_risk: Floats
+    at_risk_value: Floats
+    arrivals: Floats
+    open_value: Floats
+    open_squares: Floats
+    moments: Floats
+    revenue: Floats
+    squares: Floats
+
+    def between(self, sums: Floats, start: ArrayLike, end: ArrayLike) -> Floats:
+        """What ``revenue`` or ``squares`` gained in [start, end), epoch seconds."""
+        return np.asarray(sums[np.searchsorted(self.moments, end)] - sums[np.searchsorted(self.moments, start)])
+
+    def began(self, day: Ints | int) -> Floats:
+        """Epoch seconds at which a day began."""
+        return np.asarray(self.as_of - (self.days - np.asarray(day)) * DAY)
+
+
+class Sum(NamedTuple):
+    """Mean and variance of revenue to come."""
+
+    mean: float
+    variance: float
+
+
+def aggregate(
+    opened_at: ArrayLike, closed_at: ArrayLike, won: ArrayLike, value: ArrayLike, as_of: float
+) -> History:
+    """Deals of one currency by day, as they stood at ``as_of``; linear in the deals.
+
+    Times are epoch seconds; NaN in ``closed_at`` means open. Deals without a value are left out, wins without a time of
+    opening count as revenue only, and wins without a time of closing are neither revenue nor open.
+
+    Raises:
+        ValueError: the lengths differ, or a value is negative.
+    """
+    opened, closed, amount = (np.asarray(part, dtype=np.float64) for part in (opened_at, closed_at, value))
+    success = np.asarray(won, dtype=np.bool_)
+    if opened.ndim != 1 or len({part.shape for part in (opened, closed, success, amount)}) > 1:
+        raise ValueError("opened_at, closed_at, won and value must be one-dimensional and of one length")
+    if np.any(amount < 0):
+        raise ValueError("values must not be negative")
+    sane = np.isfinite(amount) & ~(success & np.isnan(closed)) & ~(opened >= as_of)
+    opened, closed, amount, success = opened[sane], closed[sane], amount[sane], success[sane]
+    done = closed < as_of
+    wins = np.flatnonzero(success & done)
+    wins = wins[np.argsort(closed[wins], kind="stable")]
+    known = np.isfinite(opened)
+    first = min(opened[known].min(initial=as_of), closed[wins].min(initial=as_of))
+    days = int(np.clip(np.ceil((as_of - first) / DAY), 1, MOST_DAYS))
+    start = np.clip(np.floor((opened[known] - as_of) / DAY) + days, 0, days - 1).astype(np.int64)
+    end = np.floor((np.where(done, closed, np.inf)[known] - as_of) / DAY) + days
+    won_by_age, closed_by_age, at_risk, values, arrivals, left, left_squares = _matrices(
+        days, start, end, success[known], amount[known]
+    )
+    return History(
+        as_of, days, won_by_age, closed_by_age, at_risk, values, arrivals, left, left_squares, closed[wins],
+        _summed(amount[wins]), _summed(amount[wins] ** 2),
+    )
+
+
+def run_off(history: History, first: int, day: int, shares: Floats, won: float) -> Sum:
+    """Revenue that ``day``'s open deals and those opened later bring in, learned from days ``first`` to ``day``.
+
+    ``shares`` says how much of each day from ``day`` on counts, ``won`` is the revenue of the days learned from. Each
+    open deal wins on each day with the hazard of its age among deals of any outcome (Aalen-Johansen with competing
+    losses), given that it is still open; deals not yet opened arrive at the rate and with the values of those days.
+    NaN when none was open on those days.
+    """
+    wins, ends, exposure = (
+        np.add.reduceat(sums[day] - sums[first], _AGES) for sums in (history.won, history.closed, history.at_risk)
+    )
+    deals, value, squares = history.arrivals[day] - history.arrivals[first]
+    if exposure.sum() == 0:
+        return Sum(np.nan, np.nan)
+    win, end = (_hazard(events, exposure) for events in (wins, ends))
+    # From the oldest age on the hazard stays.
+    longer = (0, shares.size)
+    survival = np.cumprod(1 - np.pad(end, longer, "edge"))
+    density = np.pad(win, longer, "edge") * np.append(1.0, survival[:-1])
+    chance = np.convolve(density, shares[::-1], "valid")[: OLDEST + 1] / np.append(1.0, survival[:OLDEST])
+    later = float(shares @ np.cumsum(density)[: shares.size]) / (day - first)
+    # Large deals may win less often, and some wins lack their opening: revenue against what the hazards say of it.
+    known = _DEALS * value / max(deals, 1)
+    said = win @ (history.at_risk_value[day] - history.at_risk_value[first])
+    scale = (won + known) / (said + known) if said + known > 0 else 1.0
+    mean = history.open_value[day] @ chance + value * later
+    variance = history.open_squares[day] @ (chance * (1 - chance)) + squares * later
+    return Sum(float(scale * mean), float(scale**2 * variance))
+
+
+def _hazard(events: Floats, exposure: Floats) -> Floats:
+    """Probability of an event on a day at each age, the same within a group of ages."""
+    usual = events.sum() / exposure.sum()
+    hazard = (events + _EXPOSURE * usual) / (exposure + _EXPOSURE)
+    return np.repeat(hazard, np.diff(np.append(_AGES, OLDEST + 1)))
+
+
+def _matrices(days: int, start: Ints, end: Floats, won: Bools, value: Floats) -> tuple[Floats, ...]:
+    """The fields of a history from ``won`` to ``open_squares``; ``start`` and ``end`` are days, infinite when open."""
+    known = end >= 0
+    start, end, won, value = start[known], end[known], won[known], value[known]
+    done = np.isfinite(end)
+    day = end[done].astype(np.int64)
+    cell = day * (OLDEST + 1) + np.clip(day - start[done], 0, OLDEST)
+
+    def by_age(weights: Floats) -> Floats:
+        return np.bincount(cell, weights, days * (OLDEST + 1)).reshape(days, -1).astype(np.float64)
+
+    powers = np.stack([np.ones(value.size), value, value**2])
+    closed = np.stack([by_age(part[done]) for part in powers])
+    opened = np.stack([np.bincount(start, part, days).astype(np.float64) for part in powers])
+    there = np.zeros((3, days + 1, OLDEST + 1))
+    for today in range(days):
+        there[:, today, 0] = opened[:, today]
+        left = there[:, today] - closed[:, today]
+        there[:, today + 1, 1:] = left[:, :-1]
+        there[:, today + 1, -1] += left[:, -1]
+    # Differences of sums leave crumbs below zero.
+    there = np.maximum(there, 0.0)
+    # Deals opened on a day are at risk on it, but nobody knew of them when it began.
+    known_then = np.where(np.arange(OLDEST + 1) > 0, there, 0.0)
+    return (
+        _summed(by_age(won[done].astype(np.float64))), _summed(closed[0]), _summed(there[0, :-1]),
+        _summed(there[1, :-1]), _summed(opened.T), known_then[1], known_then[2],
+    )
+
+
+def _summed(values: Floats) -> Floats:
+    """Sums over all rows before each, with one row more than there are values."""
+    return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
