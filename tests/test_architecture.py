@@ -21,10 +21,10 @@ ALLOWED = {
     "contract": BASE | {"config"},
     "ledger": BASE | {"stats"},
     "collectors": BASE | {"config", "stats", "ledger", "__init__"},
-    "runtime": BASE | {"config", "collectors", "__init__"},
+    "runtime": BASE | {"config", "collectors", "ledger", "__init__"},
     "importer": BASE | {"config", "contract"},
     "catalogue": BASE | {"collectors", "config"},
-    "demo": BASE | {"config", "stats", "contract", "collectors", "runtime", "importer", "__init__"},
+    "demo": BASE | {"config", "stats", "contract", "collectors", "ledger", "runtime", "importer", "__init__"},
 }
 HEAVY = ("scipy.stats", "pandas", "aiohttp", "rich")
 

@@ -165,6 +165,12 @@ class Limits(Section):
     series_per_metric: int = Field(1_000, ge=10, le=100_000, description="Series of one metric at most.")
 
 
+class Storage(Section):
+    """State that survives a restart."""
+
+    path: Path | None = Field(None, description="Folder of the ledger's state. Without it a restart counts anew.")
+
+
 class Settings(Section):
     """The whole configuration."""
 
@@ -175,6 +181,7 @@ class Settings(Section):
     collectors: dict[CollectorName, CollectorSettings] = Field(default_factory=dict,
                                                               description="Settings by collector name.")
     limits: Limits = Limits()
+    storage: Storage = Storage()
     as_of: str | None = Field(None, description="Evaluate at this moment (ISO 8601) instead of now.")
 
     @field_validator("as_of", mode="before")

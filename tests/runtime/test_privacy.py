@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sales_exporter.config import Business, Settings
-from tests.support.clocks import FakeClock, until
+from tests.support.clocks import FakeClock
 from tests.support.databases import Databases
-from tests.support.exporting import serving
+from tests.support.exporting import ready, serving
 
 pytestmark = pytest.mark.postgres
 
@@ -39,8 +39,9 @@ async def test_s2_words_of_the_source_reach_no_metric_but_the_name_of_a_rep(
     for statement in ROWS:
         database.execute(statement)
     settings = Settings(business=Business(pseudonymous_reps=pseudonymous))
-    async with serving(database.reader.dsn, FakeClock(), settings) as exporter:
-        await until(lambda: exporter.ready)
+    clock = FakeClock()
+    async with serving(database.reader.dsn, clock, settings) as exporter:
+        await ready(exporter, clock)
         page = exporter.exposition("text", packed=False, only=None).decode()
     assert 'sales_rep_info{rep="r"' in page
     assert {line.partition("{")[0] for line in page.splitlines() if "canary" in line} == told

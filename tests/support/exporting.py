@@ -24,3 +24,11 @@ async def serving(dsn: str, clock: FakeClock, settings: Settings | None = None) 
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def ready(exporter: Exporter, clock: FakeClock, seconds: float = 30.0) -> None:
+    """Let time pass in small steps until every collector has finished a pass, the first fill included."""
+    async with asyncio.timeout(seconds):
+        while not exporter.ready:
+            await clock.advance(0.25)
+            await asyncio.sleep(0.01)

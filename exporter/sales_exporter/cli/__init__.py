@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Annotated
 
@@ -48,13 +49,22 @@ def _common(
     """Options that come before a command."""
 
 
-def _register() -> None:
-    # Imported here: importing this module must not load the database driver and numpy.
-    from sales_exporter.cli import contract, generate, import_data, secrets, serve, stack  # noqa: PLC0415
+COMMANDS = {
+    "serve": "serve:serve", "up": "stack:up", "schema": "contract:schema", "check": "contract:check",
+    "audit": "ledger:audit", "backfill": "ledger:backfill", "generate": "generate:generate",
+    "import": "import_data:import_", "secrets": "secrets:secrets", "healthcheck": "serve:healthcheck",
+    "load-demo": "stack:load_demo",
+}
+"""Module and function of each command, in the order of the help."""
+HIDDEN = frozenset({"load-demo"})
+# Its flags for collectors are as many as there are collectors.
+_OPEN_ENDED = {"serve": {"allow_extra_args": True, "ignore_unknown_options": True}}
 
-    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve.serve)
-    for command in (stack.up, contract.schema, contract.check, generate.generate, secrets.secrets,
-                    serve.healthcheck):
-        app.command()(command)
-    app.command("import")(import_data.import_)
-    app.command("load-demo", hidden=True)(stack.load_demo)
+
+def _register() -> None:
+    """Make the commands known. Only what is asked for is loaded: a server carries no generator and no importer."""
+    wanted = [name for name in sys.argv[1:2] if name in COMMANDS]
+    for name in wanted or COMMANDS:
+        module, function = COMMANDS[name].split(":")
+        command = getattr(importlib.import_module(f"{__name__}.{module}"), function)
+        app.command(name, hidden=name in HIDDEN, context_settings=_OPEN_ENDED.get(name))(command)

@@ -20,7 +20,7 @@ from sales_exporter.cli.settings import dsn, load
 from sales_exporter.collectors import discover
 from sales_exporter.config import Settings
 from sales_exporter.errors import ConfigError, UsageError
-from sales_exporter.runtime import logs
+from sales_exporter.runtime import logs, memory
 from sales_exporter.runtime.clock import SystemClock
 from sales_exporter.runtime.exporter import Exporter, enabled, moment
 from sales_exporter.runtime.web import serve as serve_web
@@ -54,6 +54,9 @@ def serve(
     dsn_file: Annotated[
         Path | None, typer.Option("--database.dsn-file", help="File that holds the connection string.")
     ] = None,
+    storage_path: Annotated[
+        Path | None, typer.Option("--storage.path", help="Folder of the ledger's state, so that a restart goes on.")
+    ] = None,
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="Show this moment of the past (ISO 8601) instead of now.")
     ] = None,
@@ -72,7 +75,7 @@ def serve(
     flags: dict[str, object] = {
         "web.listen_address": listen or None, "web.telemetry_path": telemetry_path, "web.config_file": web_config,
         "web.max_requests": max_requests, "web.enable_lifecycle": lifecycle, "database.dsn_file": dsn_file,
-        "as_of": as_of, "log.level": log_level, "log.format": log_format,
+        "storage.path": storage_path, "as_of": as_of, "log.level": log_level, "log.format": log_format,
         "business.pseudonymous_reps": pseudonymous, **collector_flags(ctx.args),
     }
 
@@ -90,6 +93,7 @@ def serve(
         typer.echo("configuration is valid")
         return
     logs.configure(settings.log)
+    memory.give_back()
     asyncio.run(run(Exporter(read, SystemClock())))
 
 

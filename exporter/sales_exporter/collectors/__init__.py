@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from sales_exporter.config import Business
+from sales_exporter.ledger.state import Folding
+from sales_exporter.ledger.view import View
 from sales_exporter.model import Metric, Sample
 
 Row = dict[str, Any]
@@ -67,7 +69,11 @@ class Context:
     now: float
     db: Reader
     business: Business
+    ledger: View = field(default_factory=View)
+    folding: Folding = field(default_factory=Folding)
     relations: frozenset[str] = frozenset()
+    dear: float | None = None
+    """Seconds for which what is dear to compute is kept whatever has changed; set where a whole past is evaluated."""
     passes: Mapping[str, Pass] = field(default_factory=dict)
     wall: float = 0.0
     replay: bool = False
@@ -85,6 +91,10 @@ class Collector(ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     reads: ClassVar[tuple[str, ...]] = ()
     """Relations without which this collector is switched off, visibly."""
+    folds: ClassVar[tuple[str, ...]] = ()
+    """Sources of the ledger whose cells it reads; until they are filled it waits, visibly."""
+    always_folds: ClassVar[bool] = False
+    """Whether the ledger is folded before a pass though it waits for no source."""
     after_others: ClassVar[bool] = False
     """Whether the first pass waits for the first passes of the others: a report on them would be empty before."""
 

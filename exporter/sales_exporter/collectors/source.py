@@ -1,4 +1,4 @@
-"""The source itself: is it there, how old is what we read, is the reading exact, and what breaks the contract."""
+"""The source itself: is it there, and how old is what we read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ UP = gauge("sales_source_up", "Whether the last look at the source succeeded; po
            "the others are relations of the contract that exist.", "source")
 LAG = gauge("sales_source_lag_seconds", "Seconds since the source could last be read, plus the replay delay of a "
             "standby.", "source")
-EXACT = gauge("sales_source_exact", "1 when the change key makes incremental reading exact, 0 on a standby.", "source")
 
 SERVER = "postgres"
 STATE = """
@@ -26,7 +25,7 @@ class Source(Collector):
 
     name = "source"
     interval = 10.0
-    metrics = (UP, LAG, EXACT)
+    metrics = (UP, LAG)
 
     def __init__(self) -> None:
         self._seen: dict[str, float] = {}
@@ -37,18 +36,16 @@ class Source(Collector):
             relations = await ctx.db.relations()
             state = (await ctx.db.fetch(STATE))[0]
         except SourceError:
-            return self._samples(ctx.wall, frozenset(), 0.0, None)
+            return self._samples(ctx.wall, frozenset())
         delay = float(state["delay"]) if state["standby"] else 0.0
         for source in (SERVER, *relations):
             self._seen[source] = ctx.wall - max(0.0, delay)
-        return self._samples(ctx.wall, relations | {SERVER}, delay, bool(state["standby"]))
+        return self._samples(ctx.wall, relations | {SERVER})
 
-    def _samples(self, wall: float, up: frozenset[str], delay: float, standby: bool | None) -> Iterator[Sample]:
+    def _samples(self, wall: float, up: frozenset[str]) -> Iterator[Sample]:
         # Before the first success the start of watching is the oldest moment that we can speak of.
         self._seen.setdefault(SERVER, wall)
         for source, seen in sorted(self._seen.items()):
             yield UP(float(source in up), source=source)
             # The clock may have been set back since.
             yield LAG(max(0.0, wall - seen), source=source)
-            if standby is not None and source in up:
-                yield EXACT(float(not standby), source=source)

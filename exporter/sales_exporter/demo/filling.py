@@ -17,14 +17,16 @@ from sales_exporter import contract
 from sales_exporter.collectors import Context, Pass, discover
 from sales_exporter.config import Business
 from sales_exporter.config import Database as DatabaseSettings
-from sales_exporter.demo import generator, history, machine
+from sales_exporter.demo import generator, machine
 from sales_exporter.demo.layout import CLUSTER, INSTANCES, TENANT
 from sales_exporter.demo.postgres import Login, create_role
 from sales_exporter.model import Sample
+from sales_exporter.runtime import blocks
 from sales_exporter.runtime.database import Database
 from sales_exporter.runtime.exposition import Renderer
+from sales_exporter.runtime.past import NOT_EVALUATED, evaluate
 
-PAST_DAYS = 28
+PAST_DAYS = 21
 READER = "sales_exporter"
 SEED = 7
 
@@ -62,17 +64,17 @@ def generate(superuser: Login, now: float, report: Report) -> None:
 
 
 def make_past(reader: Login, promtool: Path, tsdb: Path, now: float, report: Report) -> Past:
-    """Write the last 28 days of every series into ``tsdb``; Prometheus must not run on it yet."""
+    """Write the last three weeks of every series into ``tsdb``; Prometheus must not run on it yet."""
     business = Business()
-    hours = history.moments(now, PAST_DAYS)
-    fine = history.moments(now, PAST_DAYS, history.GAUGE_STEP)
+    hours = blocks.moments(now, PAST_DAYS)
+    fine = blocks.moments(now, PAST_DAYS, blocks.GAUGE_STEP)
     with report.step(f"evaluating {PAST_DAYS} days, hour by hour") as progress:
-        series = history.evaluate(reader.dsn, business, hours.tolist(), progress)
+        series = evaluate(reader.dsn, business, hours.tolist(), progress)
     present = asyncio.run(_present(reader, business, now))
-    series += history.columns(machine.past(present, fine, SEED), history.GAUGE_STEP)
+    series += blocks.columns(machine.past(present, fine, SEED), blocks.GAUGE_STEP)
     labels = f'job="sales-exporter",instance="{INSTANCES["sales-exporter"]}",cluster="{CLUSTER}",tenant="{TENANT}"'
     with report.step("making Prometheus blocks of them") as progress:
-        samples = history.make_blocks(
+        samples = blocks.make_blocks(
             promtool, series, float(hours[0]), now, labels, tsdb, progress)
     return Past(len(series), samples)
 
@@ -86,7 +88,7 @@ async def _present(reader: Login, business: Business, now: float) -> Mapping[str
     try:
         async with database.reader(30.0) as source:
             for name, kind in discover().items():
-                if name in history.NOT_EVALUATED:
+                if name in NOT_EVALUATED:
                     context = Context(now=now, wall=now, db=source, business=business, passes=passes,
                                       relations=await source.relations(), reload=(True, now))
                     collector = kind()
@@ -94,4 +96,4 @@ async def _present(reader: Login, business: Business, now: float) -> Mapping[str
                     samples.extend(await collector.collect(context))
     finally:
         await database.close()
-    return history.page_of(Renderer().render(samples).text)
+    return blocks.page_of(Renderer().render(samples).text)

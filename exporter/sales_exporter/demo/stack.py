@@ -211,8 +211,9 @@ class Stack:
         ]
         if self.data in EXAMPLES:
             command.append(f"--config.file={shipped('examples') / self.data / 'sales-exporter.yml'}")
-        if self.as_of is not None:
-            command.append(f"--as-of={self.as_of}")
+        # A moment of the past is computed in memory: there is nothing to go on with.
+        command.append(f"--storage.path={(self.layout.storage / 'ledger').resolve()}" if self.as_of is None
+                       else f"--as-of={self.as_of}")
         # In a folder of ours: a sales-exporter.yml in the caller's is not meant for the demo.
         self._children.start("exporter", command, folder=self.layout.storage,
                              ready_url=f"{self.layout.url('exporter')}/-/ready")

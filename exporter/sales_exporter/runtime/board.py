@@ -15,6 +15,9 @@ from sales_exporter.runtime.clock import Clock
 from sales_exporter.runtime.exposition import Format, Page, Renderer, join
 from sales_exporter.runtime.guard import Totals, bound
 
+FILLING = "filling"
+"""Reason of a collector whose cells are not whole yet."""
+
 
 @dataclass(slots=True)
 class _Slot:
@@ -93,6 +96,12 @@ class Board:
         slot = self._slots[name]
         slot.page = None
         slot.state = replace(slot.state, success=None, reason="absent", detail=detail, series=0, finished=True)
+
+    def wait(self, name: str, detail: str) -> None:
+        """What the collector reads is still being counted: no series, said on the landing page, and not ready."""
+        slot = self._slots[name]
+        slot.page = None
+        slot.state = replace(slot.state, success=None, reason=FILLING, detail=detail, series=0, finished=False)
 
     def skip(self, name: str, passes: int) -> None:
         """Count passes that did not start because the one before was still running."""

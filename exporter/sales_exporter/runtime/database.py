@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -28,6 +28,7 @@ from sales_exporter.errors import (
     SourceError,
     SourceUnavailable,
 )
+from sales_exporter.runtime import columns
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 
@@ -53,8 +54,9 @@ _CONTRACT = ("42", "22", "3F")
 class Reader:
     """One pass's view of the source. The transaction begins with the first fetch."""
 
-    def __init__(self, database: Database, deadline: float) -> None:
+    def __init__(self, database: Database, deadline: float, statement_timeout: float) -> None:
         self._database = database
+        self._statement_timeout = statement_timeout
         self._limit = asyncio.get_running_loop().time() + deadline
         self._connection: Connection | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -75,6 +77,21 @@ class Reader:
         if len(rows) > budget:
             raise RowBudgetExceeded(f"a query returned more than {budget} rows")
         return rows
+
+    async def columns(self, sql: str, names: Sequence[str], /, **parameters: object) -> Mapping[str, Any]:
+        """The rows of one statement as arrays, as :class:`sales_exporter.ledger.source.Reading` promises.
+
+        Raises:
+            SourceError: as fetch, less the row budget: who asks for columns has bounded them.
+        """
+        with self._translated():
+            connection = await self._begin()
+            async with connection.cursor(binary=True) as cursor:
+                columns.register(cursor.adapters)
+                await cursor.execute(columns.aggregated(sql, names).encode(), parameters or None)
+                row = await cursor.fetchone()
+        assert row is not None
+        return columns.filled(row)
 
     async def relations(self) -> frozenset[str]:
         """Names of the relations in schema ``sales`` that this role can read."""
@@ -98,11 +115,12 @@ class Reader:
         if self._connection is None:
             self._connection = await self._database.take(self._limit)
             self._alarm = asyncio.get_running_loop().call_at(self._limit, self._cut)
-            milliseconds = int(self._database.settings.statement_timeout * 1000)
+            milliseconds = int(self._statement_timeout * 1000)
             await self._connection.execute(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
                 f"SET LOCAL statement_timeout = {milliseconds};"
-                "SET LOCAL lock_timeout = 1000; SET LOCAL jit = off; SET LOCAL timezone = 'UTC'"
+                "SET LOCAL lock_timeout = 1000; SET LOCAL jit = off; SET LOCAL timezone = 'UTC';"
+                "SET LOCAL max_parallel_workers_per_gather = 0"
             )
         return self._connection
 
@@ -139,6 +157,7 @@ class Database:
         self._slots = asyncio.Semaphore(settings.connections)
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
+        self._closed = False
 
     @property
     def open_connections(self) -> int:
@@ -146,9 +165,12 @@ class Database:
         return len(self._open)
 
     @contextlib.asynccontextmanager
-    async def reader(self, deadline: float) -> AsyncIterator[Reader]:
-        """A reader for one pass that ends ``deadline`` seconds from now at the latest."""
-        reader = Reader(self, deadline)
+    async def reader(self, deadline: float, statement_timeout: float | None = None) -> AsyncIterator[Reader]:
+        """A reader for one pass that ends ``deadline`` seconds from now at the latest.
+
+        A statement may take what the settings say, unless ``statement_timeout`` (seconds) is given.
+        """
+        reader = Reader(self, deadline, statement_timeout or self.settings.statement_timeout)
         clean = False
         try:
             yield reader
@@ -172,15 +194,16 @@ class Database:
             raise
 
     async def give_back(self, connection: Connection, *, clean: bool) -> None:
-        """Keep a clean connection for the next pass; close any other."""
-        if clean and not connection.closed:
+        """Keep a clean connection for the next pass; close any other, and every one once this is closed."""
+        if clean and not connection.closed and not self._closed:
             self._idle.append(connection)
         else:
             await self._discard(connection)
         self._slots.release()
 
     async def close(self) -> None:
-        """Shut all sockets; passes that are under way end at once."""
+        """Shut all sockets, for good; passes that are under way end at once."""
+        self._closed = True
         for connection in list(self._open):
             shut(connection)
         for connection in self._idle:

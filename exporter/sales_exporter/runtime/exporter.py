@@ -15,16 +15,20 @@ from sales_exporter.collectors import Collector, Context, Pass, discover
 from sales_exporter.config import CollectorSettings, Settings
 from sales_exporter.errors import ConfigError, MetricError, SalesExporterError
 from sales_exporter.model import Sample, Snapshot
-from sales_exporter.runtime.board import Board
+from sales_exporter.runtime import memory
+from sales_exporter.runtime.board import FILLING, Board
 from sales_exporter.runtime.clock import Clock
 from sales_exporter.runtime.database import Database, Reader
 from sales_exporter.runtime.exposition import Format
+from sales_exporter.runtime.ledgers import Ledgers
 from sales_exporter.runtime.scheduler import Job, Scheduler
 
 log = logging.getLogger(__name__)
 
 Load = Callable[[], tuple[Settings, SecretStr | None]]
 WATCHDOG_DEADLINES = 3
+FILL_SECONDS = 1.0
+"""Seconds between two looks at whether the first fill is done."""
 
 
 class Exporter:
@@ -42,6 +46,7 @@ class Exporter:
         self.settings = settings
         self._replay = moment(settings.as_of) if settings.as_of is not None else None
         self._database = Database(dsn, settings.database)
+        self._ledgers = Ledgers(settings, self._database, self._clock, self._replay)
         self._board = Board(self._clock, settings.limits)
         self._first_passes = asyncio.Event()
         self._jobs = [self._job(collector, settings) for collector in collectors]
@@ -82,21 +87,29 @@ class Exporter:
         return self._board.exposition(kind, packed, only)
 
     async def run(self) -> None:
-        """Run until cancelled; a reload swaps settings, collectors and connections in between."""
+        """Run until cancelled; a reload swaps settings, collectors and connections in between.
+
+        Raises:
+            ConfigError: the folder of the state cannot be used; nothing has run then.
+        """
+        await self._ledgers.claim()
         while True:
             again = asyncio.Event()
             self._stop = again.set
             # There may be no others to wait for.
             self._look_at_first_passes()
-            scheduler = Scheduler(self._clock, self._run, self._missed, self._abandoned)
+            scheduler = Scheduler(self._clock, self._run, self._missed, self._abandoned, self._soon)
+            database, ledgers = self._database, self._ledgers
             tasks = [asyncio.create_task(self._loop(scheduler, job), name=job.collector.name) for job in self._jobs]
+            tasks.append(asyncio.create_task(ledgers.work(), name="ledger"))
             try:
                 await again.wait()
             finally:
-                await self._database.close()
+                await database.close()
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await ledgers.close()
 
     async def reload(self) -> None:
         """Read the configuration again. A bad one leaves the old one in force.
@@ -124,9 +137,13 @@ class Exporter:
             await self._first_passes.wait()
         await scheduler.loop(job)
 
+    def _soon(self, job: Job) -> float | None:
+        """The pass that follows a fill comes at once, not an interval later."""
+        return FILL_SECONDS if self._board.passes[job.collector.name].reason == FILLING else None
+
     def _look_at_first_passes(self) -> None:
-        names = [job.collector.name for job in self._jobs if not job.collector.after_others]
-        if all(self._board.passes[name].finished for name in names):
+        passes = [self._board.passes[job.collector.name] for job in self._jobs if not job.collector.after_others]
+        if all(one.finished or one.reason == FILLING for one in passes):
             self._first_passes.set()
 
     async def _run(self, job: Job) -> None:
@@ -134,12 +151,16 @@ class Exporter:
         collector, board = job.collector, self._board
         began = self._clock.monotonic()
         try:
+            if collector.folds or collector.always_folds:
+                await self._ledgers.current(self.as_of)
             async with self._database.reader(self.settings.database.pass_deadline) as reader:
                 samples = await self._collect(collector, reader)
             duration = self._clock.monotonic() - began
             if samples is not None:
                 was = board.passes[collector.name].success
                 await board.succeed(Snapshot(collector.name, samples, self._clock.now()), duration)
+                if collector.folds:
+                    memory.trim()
                 if was is False:
                     log.info("collector recovered", extra={"collector": collector.name})
         except Exception as error:
@@ -158,6 +179,10 @@ class Exporter:
         if absent:
             self._board.switch_off(collector.name, "needs " + ", ".join(f"sales.{name}" for name in absent))
             return None
+        waits = self._ledgers.waiting(collector.folds)
+        if waits:
+            self._board.wait(collector.name, waits)
+            return None
         samples = tuple(await collector.collect(self._context(reader, relations)))
         own = set(collector.metrics)
         for sample in samples:
@@ -168,6 +193,7 @@ class Exporter:
     def _context(self, reader: Reader, relations: frozenset[str]) -> Context:
         return Context(
             now=self.as_of, db=reader, business=self.settings.business, relations=relations, wall=self._clock.now(),
+            ledger=self._ledgers.view, folding=self._ledgers.report,
             passes=self._board.passes, replay=self.replay, overflow=self._overflow(), dips=self._board.dips,
             dropped=dict(self._board.dropped), reload=self._reloads,
         )
@@ -187,6 +213,7 @@ class Exporter:
         """Close the connections; passes under way end at once."""
         with contextlib.suppress(Exception):
             await self._database.close()
+            await self._ledgers.close()
 
 
 def enabled(settings: Settings) -> list[Collector]:

@@ -26,22 +26,32 @@ class Job:
 Run = Callable[[Job], Awaitable[None]]
 Missed = Callable[[Job, int], None]
 Abandoned = Callable[[Job], None]
+Soon = Callable[[Job], float | None]
+"""Seconds to the next pass of a job that found nothing to do yet; None for its interval."""
 
 
 class Scheduler:
     """Starts a pass of each job every interval. A pass that is still running makes the next one wait."""
 
-    def __init__(self, clock: Clock, run: Run, missed: Missed, abandoned: Abandoned) -> None:
+    def __init__(
+        self, clock: Clock, run: Run, missed: Missed, abandoned: Abandoned, soon: Soon = lambda job: None
+    ) -> None:
         self._clock = clock
         self._run = run
         self._missed = missed
         self._abandoned = abandoned
+        self._soon = soon
 
     async def loop(self, job: Job) -> None:
         """Run one job for ever; ends by cancellation only."""
         due = self._clock.monotonic()
         while True:
             await self._pass(job)
+            pause = self._soon(job)
+            if pause is not None:
+                await self._clock.sleep(pause)
+                due = self._clock.monotonic()
+                continue
             behind = self._clock.monotonic() - due
             steps = max(1, math.ceil(behind / job.interval))
             if steps > 1:

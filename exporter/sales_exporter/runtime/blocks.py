@@ -1,4 +1,4 @@
-"""The past of the demo: the collectors evaluated hour by hour, written as OpenMetrics, made into Prometheus blocks.
+"""A past, evaluated hour by hour, written as OpenMetrics and made into Prometheus blocks.
 
 Business gauges hold their hourly value; running totals rise evenly between two evaluations, because a rate over
 an hourly staircase would be a row of spikes.
@@ -6,7 +6,6 @@ an hourly staircase would be a row of spikes.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import math
 import multiprocessing
@@ -15,29 +14,22 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import SecretStr
 
-from sales_exporter.collectors import Collector, Context, Pass, discover
-from sales_exporter.config import Business
-from sales_exporter.config import Database as DatabaseSettings
 from sales_exporter.errors import StackError
-from sales_exporter.model import Sample
-from sales_exporter.runtime.database import Database
-from sales_exporter.runtime.exposition import Renderer
 
 HOUR = 3600
 GAUGE_STEP, COUNTER_STEP = 300, 120
+"""Seconds between two samples where the past must look like the present, whose gauges Prometheus forgets in five
+minutes and whose rates need two samples in a window."""
 # Shorter blocks than Prometheus would compact to: promtool holds a whole block in memory.
 BLOCK, BLOCK_SECONDS = "168h", 168 * HOUR
 _COUNTERS = ("_total", "_bucket", "_count", "_sum")
-# These speak of the machine, the process and the state of the source now; demo.machine makes up their past.
-NOT_EVALUATED = frozenset({"system", "exporter", "source", "violations"})
-
 Progress = Callable[[int, int], None]
 Page = dict[str, float]
 
@@ -63,19 +55,20 @@ def moments(until: float, days: int, step: int = HOUR) -> NDArray[np.float64]:
     return np.arange(first, until, step, dtype=np.float64)
 
 
-def evaluate(dsn: str, business: Business, when: Sequence[float], progress: Progress) -> list[Series]:
-    """Every collector that reads the source, at each moment, with two processes side by side."""
-    pages: dict[float, Page] = {}
-    chunks = [list(when[i : i + 24]) for i in range(0, len(when), 24)]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, mp_context=context) as pool:
-        for part in pool.map(_evaluate_chunk, [dsn] * len(chunks), [business] * len(chunks), chunks):
-            pages.update(part)
-            progress(len(pages), len(when))
-    return _transpose([pages[moment] for moment in when])
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Seconds between two samples of a gauge and of a running total."""
+
+    gauge: int = GAUGE_STEP
+    counter: int = COUNTER_STEP
 
 
-def write(out: TextIO, series: Sequence[Series], start: float, low: float, high: float, extra: str) -> int:
+FINE = Steps()
+
+
+def write(
+    out: TextIO, series: Sequence[Series], start: float, low: float, high: float, extra: str, steps: Steps = FINE
+) -> int:
     """Write the samples in [low, high) as OpenMetrics with the labels ``extra`` added; returns their number.
 
     ``start`` is the moment of each series' first value. Nothing is written from ``high`` on: Prometheus refuses live
@@ -85,7 +78,8 @@ def write(out: TextIO, series: Sequence[Series], start: float, low: float, high:
     for one in series:
         labels = f"{one.labels},{extra}" if one.labels else extra
         head = f"{one.name}{{{labels}}} "
-        lines = _rising(head, one, start, low, high) if one.rising else _held(head, one, start, low, high)
+        lines = (_rising(head, one, start, low, high, steps.counter) if one.rising
+                 else _held(head, one, start, low, high, steps.gauge))
         for text, count in lines:
             out.write(text)
             written += count
@@ -103,8 +97,7 @@ def make_blocks(
     Raises:
         StackError: promtool refused it.
     """
-    edges = [start, *np.arange(math.ceil(start / BLOCK_SECONDS) * BLOCK_SECONDS, end, BLOCK_SECONDS).tolist(), end]
-    spans = [(low, high) for low, high in itertools.pairwise(edges) if low < high]
+    spans = weeks(start, end)
     tsdb.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=tsdb.parent) as folder:
         with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -118,6 +111,31 @@ def make_blocks(
     return samples
 
 
+def write_files(
+    series: Sequence[Series], start: float, end: float, extra: str, out: Path, steps: Steps, progress: Progress
+) -> int:
+    """Write one OpenMetrics file a week into ``out``, each replaced as a whole; returns the number of samples.
+
+    A file is what ``promtool tsdb create-blocks-from openmetrics`` makes a block of.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    spans, samples = weeks(start, end), 0
+    for done, (low, high) in enumerate(spans, 1):
+        target = out / f"{datetime.fromtimestamp(low, UTC):%Y%m%dT%H%M%SZ}.om"
+        partial = target.with_suffix(".partial")
+        with partial.open("w", buffering=1 << 20) as file:
+            samples += write(file, series, start, low, high, extra, steps)
+        partial.replace(target)
+        progress(done, len(spans))
+    return samples
+
+
+def weeks(start: float, end: float) -> list[tuple[float, float]]:
+    """The spans of the blocks between two moments."""
+    edges = [start, *np.arange(math.ceil(start / BLOCK_SECONDS) * BLOCK_SECONDS, end, BLOCK_SECONDS).tolist(), end]
+    return [(low, high) for low, high in itertools.pairwise(edges) if low < high]
+
+
 def _block(
     promtool: Path, series: Sequence[Series], start: float, low: float, high: float, extra: str, folder: Path
 ) -> int:
@@ -129,7 +147,7 @@ def _block(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     source.unlink()
     if done.returncode:
-        raise StackError(f"promtool could not make blocks of the demo's past: {done.stderr.strip()[-300:]}")
+        raise StackError(f"promtool could not make blocks of the past: {done.stderr.strip()[-300:]}")
     return samples
 
 
@@ -138,46 +156,14 @@ def columns(samples: Mapping[str, NDArray[np.float64]], step: int) -> list[Serie
     return [Series(*_split(key), values, step) for key, values in samples.items()]
 
 
-def _evaluate_chunk(dsn: str, business: Business, when: list[float]) -> dict[float, Page]:
-    return asyncio.run(_evaluate(dsn, business, when))
-
-
-async def _evaluate(dsn: str, business: Business, when: list[float]) -> dict[float, Page]:
-    settings = DatabaseSettings(connections=1, statement_timeout=30.0, row_budget=200_000)
-    database = Database(SecretStr(dsn), settings)
-    collectors = [kind() for name, kind in discover().items() if name not in NOT_EVALUATED]
-    renderer = Renderer()
-    pages: dict[float, Page] = {}
-    try:
-        for moment in when:
-            samples = await _samples(database, collectors, business, moment)
-            pages[moment] = page_of(renderer.render(samples).text)
-    finally:
-        await database.close()
-    return pages
-
-
-async def _samples(
-    database: Database, collectors: list[Collector], business: Business, moment: float
-) -> list[Sample]:
-    samples: list[Sample] = []
-    async with database.reader(120.0) as reader:
-        relations = await reader.relations()
-        for collector in collectors:
-            if relations.issuperset(collector.reads):
-                context = Context(now=moment, wall=moment, db=reader, business=business, relations=relations,
-                                  passes=dict[str, Pass]())
-                samples.extend(await collector.collect(context))
-    return samples
-
-
 def page_of(text: bytes) -> Page:
     """Series and values of a text exposition."""
     lines = [line.rsplit(" ", 1) for line in text.decode().splitlines() if line[0] != "#"]
     return {key: float(value) for key, value in lines}
 
 
-def _transpose(pages: list[Page]) -> list[Series]:
+def transposed(pages: Sequence[Page]) -> list[Series]:
+    """Series from one page for each hour; a series that a page lacks has a gap there."""
     table: dict[str, NDArray[np.float64]] = {}
     for i, page in enumerate(pages):
         for key, value in page.items():
@@ -192,9 +178,9 @@ def _split(key: str) -> tuple[str, str]:
     return name, labels.removesuffix("}")
 
 
-def _held(head: str, series: Series, start: float, low: float, high: float) -> Iterator[tuple[str, int]]:
+def _held(head: str, series: Series, start: float, low: float, high: float, step: int) -> Iterator[tuple[str, int]]:
     """Each value repeated until the next evaluation."""
-    repeats = range(0, series.step, GAUGE_STEP)
+    repeats = range(0, series.step, step)
     first, last = math.ceil((low - start) / series.step), math.ceil((high - start) / series.step)
     for i, value in enumerate(series.values[first:last].tolist(), first):
         if not math.isnan(value):
@@ -203,13 +189,15 @@ def _held(head: str, series: Series, start: float, low: float, high: float) -> I
             yield "".join(lines), len(lines)
 
 
-def _rising(head: str, series: Series, start: float, low: float, high: float) -> Iterator[tuple[str, int]]:
+def _rising(
+    head: str, series: Series, start: float, low: float, high: float, step: int
+) -> Iterator[tuple[str, int]]:
     """A straight line between two evaluations, in whole numbers where the total counts things."""
     known = np.flatnonzero(~np.isnan(series.values))
     if not len(known):
         return
     values, at = series.values[known], start + known * series.step
-    times = np.arange(at[0], at[-1] + 1, COUNTER_STEP)
+    times = np.arange(at[0], at[-1] + 1, step)
     times = times[(times >= low) & (times < high)]
     line = np.interp(times, at, values)
     if np.all(values == np.floor(values)):

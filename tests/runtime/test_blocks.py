@@ -6,8 +6,8 @@ import io
 
 import numpy as np
 
-from sales_exporter.demo import history
-from sales_exporter.demo.history import COUNTER_STEP, GAUGE_STEP, HOUR, Series
+from sales_exporter.runtime import blocks
+from sales_exporter.runtime.blocks import COUNTER_STEP, GAUGE_STEP, HOUR, Series
 
 START = 1_700_000_000 // HOUR * HOUR
 
@@ -15,7 +15,7 @@ START = 1_700_000_000 // HOUR * HOUR
 def written(series: Series, low: float, high: float) -> list[tuple[int, float]]:
     """Moments after START and values."""
     out = io.StringIO()
-    count = history.write(out, [series], START, START + low, START + high, 'job="x"')
+    count = blocks.write(out, [series], START, START + low, START + high, 'job="x"')
     lines = out.getvalue().splitlines()
     assert lines.pop() == "# EOF"
     assert len(lines) == count
@@ -52,7 +52,7 @@ def test_a_total_rises_evenly_in_whole_numbers() -> None:
 
 
 def test_the_moments_of_the_past_are_full_hours_up_to_now() -> None:
-    hours = history.moments(START + 1800, 2)
+    hours = blocks.moments(START + 1800, 2)
     assert hours[0] == START - 48 * HOUR
     assert hours[-1] == START
     assert len(hours) == 49

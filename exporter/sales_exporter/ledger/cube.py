@@ -1,0 +1,156 @@
+"""Cubes: sparse counts over packed integer keys, the form in which the ledger keeps business facts.
+
+A key packs its fields into one 64-bit integer, the first field in the highest bits. Keys are sorted, so a range of the
+first field is a slice, and an addition of n changed cells costs n searches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Ints = NDArray[np.int64]
+Columns = dict[str, Ints]
+
+WIDTHS = {
+    "hour": 21, "day": 16, "channel": 16, "campaign": 16, "stage": 5, "origin": 5, "bucket": 9, "result": 3,
+    "direction": 2, "kind": 2, "outcome": 3, "flag": 1, "name": 16, "version": 16, "bin": 14, "other": 16,
+}
+"""Bits of each kind of field: hours reach the year 2209, days 2149, names 65,535 of them."""
+
+
+BLOCK_DAYS = 28
+"""Days by which the past becomes coarse: whole weeks."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Name and fields of a cube; a field is its kind, or ``label:kind`` where a kind occurs twice.
+
+    ``coarse`` says in which steps fields count once a cell is old: what no window looks into any more needs no hour.
+    ``keeps`` are days that cells of this layout stay fine for longer than others. The first field of a layout with
+    coarse ones is an hour or a day.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    coarse: tuple[tuple[str, int], ...] = ()
+    keeps: int = 0
+
+    @cached_property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the fields."""
+        return tuple(one.partition(":")[0] for one in self.fields)
+
+    @cached_property
+    def _shifts(self) -> tuple[tuple[str, int, int], ...]:
+        widths = [WIDTHS[one.rpartition(":")[2]] for one in self.fields]
+        if sum(widths) > 63:
+            raise ValueError(f"cube {self.name}: {sum(widths)} bits do not fit into a key")
+        return tuple((label, sum(widths[i + 1 :]), (1 << widths[i]) - 1) for i, label in enumerate(self.labels))
+
+    def pack(self, **columns: ArrayLike) -> Ints:
+        """Keys of columns of equal length; values beyond a field's width are cut to its greatest."""
+        key: Ints = np.zeros(1, dtype=np.int64)
+        for label, shift, most in self._shifts:
+            key = key | (np.clip(np.asarray(columns[label], dtype=np.int64), 0, most) << shift)
+        return key
+
+    def unpack(self, keys: Ints) -> Columns:
+        """Columns of keys."""
+        return {label: (keys >> shift) & most for label, shift, most in self._shifts}
+
+    def edge(self, grain: int) -> int:
+        """The smallest key that is not coarse; ``grain`` is the day since 1970 before which cells are old."""
+        if not self.coarse:
+            return 0
+        day = max(0, grain - self.keeps) // BLOCK_DAYS * BLOCK_DAYS
+        return self.least(day * 24 if self.fields[0] == "hour" else day)
+
+    def coarsened(self, tally: Tally, grain: int) -> Tally:
+        """The same counts with those before the edge in coarse steps. Linear: of a difference it is the difference."""
+        old = int(np.searchsorted(tally.keys, self.edge(grain)))
+        if not old:
+            return tally
+        columns = self.unpack(tally.keys[:old])
+        for label, step in self.coarse:
+            columns[label] = columns[label] // step * step
+        return Tally.of(np.concatenate([self.pack(**columns), tally.keys[old:]]), tally.counts)
+
+    def least(self, first: int) -> int:
+        """The smallest key whose first field is at least ``first``."""
+        _, shift, most = self._shifts[0]
+        return min(max(first, 0), most + 1) << shift
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of distinct ascending keys; the form of additions to a cube."""
+
+    keys: Ints
+    counts: Ints
+
+    @classmethod
+    def of(cls, keys: Ints, counts: Ints | None = None) -> Tally:
+        """Keys counted, or their counts added up; keys that come to 0 are left out."""
+        if not len(keys):
+            return NOTHING
+        found, places = np.unique(keys, return_inverse=True)
+        if counts is None:
+            return cls(found, np.bincount(places).astype(np.int64))
+        sums = np.zeros(len(found), dtype=np.int64)
+        np.add.at(sums, places, counts)
+        kept = sums != 0
+        return cls(found[kept], sums[kept])
+
+    def plus(self, other: Tally, sign: int = 1) -> Tally:
+        """The sum, or with ``sign`` -1 the difference, of two tallies."""
+        return Tally.of(np.concatenate([self.keys, other.keys]), np.concatenate([self.counts, sign * other.counts]))
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+NOTHING = Tally(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+@dataclass(slots=True)
+class Cube:
+    """The counts of one layout. Cells that come to 0 go."""
+
+    layout: Layout
+    tally: Tally = field(default=NOTHING)
+
+    def add(self, change: Tally) -> None:
+        """Add counts (which may be negative)."""
+        if not len(change):
+            return
+        keys, counts = self.tally.keys, self.tally.counts
+        places = np.searchsorted(keys, change.keys)
+        known = np.zeros(len(change), dtype=bool)
+        inside = places < len(keys)
+        known[inside] = keys[places[inside]] == change.keys[inside]
+        # Readers in other threads keep the arrays that they hold: a pass of theirs sees one state.
+        counts = counts.copy()
+        counts[places[known]] += change.counts[known]
+        if not known.all():
+            keys = np.insert(keys, places[~known], change.keys[~known])
+            counts = np.insert(counts, places[~known], change.counts[~known])
+        if not counts.all():
+            keys, counts = keys[counts != 0], counts[counts != 0]
+        self.tally = Tally(keys, counts)
+
+    def read(self, since: int | None = None, until: int | None = None) -> tuple[Columns, Ints]:
+        """Columns and counts of the cells whose first field is in ``[since, until)``."""
+        keys = self.tally.keys
+        low = 0 if since is None else int(np.searchsorted(keys, self.layout.least(since)))
+        high = len(keys) if until is None else int(np.searchsorted(keys, self.layout.least(until)))
+        return self.layout.unpack(keys[low:high]), self.tally.counts[low:high]
+
+
+Changes = Mapping[str, Tally]
+"""Additions by name of the cube."""
