@@ -23,7 +23,10 @@ What is above a limit is merged into the label value `(other)`; a missing channe
 
 
 WITHOUT_BOUNDS = frozenset({
-    "sales_model_calibration_error_ratio", "sales_model_mean_score_ratio", "sales_pipeline_coverage_ratio",
+    "sales_forecast_backtest_coverage_ratio", "sales_forecast_backtest_error_ratio",
+    "sales_funnel_cohort_maturity_ratio", "sales_ledger_fill_ratio",
+    "sales_model_calibration_error_ratio", "sales_model_estimated_accuracy_error_ratio", "sales_model_mean_score_ratio",
+    "sales_pipeline_coverage_ratio",
     "sales_stage_time_share_ratio",
 })
 """Ratios that are not estimates of anything, so that no interval belongs to them."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sales_exporter.collectors.calls import DURATION, RESPONSE, Calls, distribution, per_success
 from sales_exporter.collectors.cardinality import OTHER
+from sales_exporter.config import Business
 from sales_exporter.model import Distribution, Sample
 from tests.support.databases import Database, Databases
 from tests.support.reading import collect, number, values
@@ -79,6 +80,34 @@ class TestOnPostgres:
         found = values(await collect(Calls(), database, NOW), "sales_call_attempts")
         assert found["outbound", "ai", "answered", "7d"] == 1
         assert found["outbound", "ai", "answered", "30d"] == 2
+
+    async def test_a_window_begins_with_the_full_hour_of_its_start(self, databases: Databases) -> None:
+        database = databases.fresh()
+        _call(database, "in that hour", started="2024-05-25 00:00+00")
+        _call(database, "before", started="2024-05-24 23:59:59.999+00")
+        found = values(await collect(Calls(), database, NOW + timedelta(minutes=59)), "sales_call_attempts")
+        assert found["outbound", "ai", "answered", "7d"] == 1
+
+    async def test_costs_go_by_the_day_of_the_reporting_zone(self, databases: Databases) -> None:
+        database = databases.fresh()
+        # In Kolkata (5:30 ahead) the 31st begins at 18:30 UTC, in the middle of an hour.
+        _call(database, "a", cost=1, currency="USD", started="2024-05-30 18:29:59+00")
+        _call(database, "b", cost=1, currency="USD", started="2024-05-30 18:30+00")
+        database.execute("INSERT INTO sales.fx_rates VALUES ('2024-05-31', 'USD', 0.5), ('2024-05-30', 'USD', 9)")
+        business = Business(reporting_timezone="Asia/Kolkata")
+        samples = await collect(Calls(), database, NOW, business)
+        assert number(samples, "sales_call_cost", agent_kind="ai", currency="EUR", window="7d") == 9.5
+
+    async def test_a_cost_that_is_no_number_has_no_rate(self, databases: Databases) -> None:
+        database = databases.fresh()
+        _call(database, "a", cost="NaN")
+        _call(database, "b", cost="0.000001")
+        _call(database, "c", cost=0)
+        samples = await collect(Calls(), database, NOW)
+        where = {"agent_kind": "ai", "window": "7d"}
+        assert number(samples, "sales_call_cost", currency="EUR", **where) == 1e-6
+        assert number(samples, "sales_calls_without_rate", **where) == 1
+        assert number(samples, "sales_call_costed", result="unjudged", **where) == 2
 
     async def test_a_window_without_calls_has_counts_of_zero_and_no_ratio(self, databases: Databases) -> None:
         database = databases.fresh()

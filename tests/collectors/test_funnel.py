@@ -134,8 +134,70 @@ async def test_observed_conversion_is_the_share_won_so_far_of_the_leads_within_t
     write(database, [Lead("a", 5), Lead("b", 20), Lead("c", 40)],
           [Move("a", "lead", "won", 1), Move("c", "lead", "won", 1)])
     samples = await collect(Funnel(), database, AS_OF)
-    observed = values(samples, "sales_funnel_conversion_ratio")
+    observed = {labels: share for labels, share in values(samples, "sales_funnel_conversion_ratio").items()
+                if labels[2] == "observed"}
     assert observed == {("email", "30d", "observed"): 1 / 2, ("email", "90d", "observed"): 2 / 3}
+
+
+def steady(channel: str, share: float, days: int = 120, a_day: int = 10) -> tuple[list[Lead], list[Move]]:
+    """Leads of every day, of which a share is won after 10 days and the rest lost after 20."""
+    leads = [Lead(f"{channel}{day}-{n}", day + 0.5, channel) for day in range(days) for n in range(a_day)]
+    ends = [("won", 10.0) if n < share * a_day else ("lost", 20.0) for _ in range(days) for n in range(a_day)]
+    return leads, [Move(lead.lead_id, "lead", stage, lead.created - after)
+                   for lead, (stage, after) in zip(leads, ends, strict=True) if lead.created > after]
+
+
+@pytest.mark.postgres
+async def test_projected_conversion_is_what_a_young_cohort_will_come_to(database: Database) -> None:
+    parts = [steady("email", 0.5), steady("fair", 0.2)]
+    write(database, [lead for leads, _ in parts for lead in leads], [move for _, moves in parts for move in moves])
+    samples = await collect(Funnel(), database, AS_OF)
+    observed = values(samples, "sales_funnel_conversion_ratio")
+    for channel, share in (("email", 0.5), ("fair", 0.2)):
+        assert observed[channel, "30d", "observed"] == pytest.approx(share * 2 / 3, abs=0.001)
+        assert observed[channel, "30d", "projected"] == pytest.approx(share, abs=0.02)
+        lower, upper = (values(samples, f"sales_funnel_conversion_ratio_{side}")[channel, "30d", "projected"]
+                        for side in ("lower", "upper"))
+        assert lower < share < upper
+
+
+@pytest.mark.postgres
+async def test_a_channel_with_few_wins_goes_on_as_all_channels_do(database: Database) -> None:
+    parts = [steady("email", 0.5), steady("rare", 1.0, a_day=1)]
+    write(database, [lead for leads, _ in parts for lead in leads], [move for _, moves in parts for move in moves])
+    samples = await collect(Funnel(), database, AS_OF)
+    # Of its 30 leads 20 are won; the 10 open ones are taken to win as often as those of both: 6 of 11.
+    projected = values(samples, "sales_funnel_conversion_ratio")["rare", "30d", "projected"]
+    assert projected == pytest.approx((20 + 10 * 6 / 11) / 30, abs=0.02)
+
+
+@pytest.mark.postgres
+async def test_nothing_is_projected_to_an_age_that_no_lead_has(database: Database) -> None:
+    write(database, *steady("email", 0.5, days=60))
+    samples = await collect(Funnel(), database, AS_OF)
+    horizons = {labels[1] for labels in values(samples, "sales_funnel_conversion_ratio") if labels[2] == "projected"}
+    assert horizons == {"30d"}
+    assert {labels[1] for labels in values(samples, "sales_funnel_cohort_maturity_ratio")} == {"30d"}
+
+
+@pytest.mark.postgres
+async def test_maturity_is_the_share_of_the_outcomes_that_is_known(database: Database) -> None:
+    write(database, *steady("email", 0.5))
+    maturity = values(await collect(Funnel(), database, AS_OF), "sales_funnel_cohort_maturity_ratio")
+    # Of 30 days, half of the outcomes are known after 10 days of age and all after 20: (20 / 30 + 10 / 30) / 2.
+    assert maturity["30d", "30d"] == pytest.approx(0.5, abs=0.03)
+    assert maturity["7d", "30d"] == pytest.approx(0, abs=0.01)
+    assert maturity["90d", "30d"] == pytest.approx((80 + 70) / 90 / 2, abs=0.03)
+
+
+@pytest.mark.postgres
+async def test_channels_are_folded_before_they_are_projected(database: Database) -> None:
+    parts = [steady("email", 0.5), steady("fair", 0.2, a_day=5), steady("web", 0.2, a_day=5)]
+    write(database, [lead for leads, _ in parts for lead in leads], [move for _, moves in parts for move in moves])
+    samples = await collect(Funnel(), database, AS_OF, Business(channel_limit=1))
+    found = {labels[0]: share for labels, share in values(samples, "sales_funnel_conversion_ratio").items()
+             if labels[1:] == ("30d", "projected")}
+    assert found == pytest.approx({"email": 0.5, "(other)": 0.2}, abs=0.02)
 
 
 @pytest.mark.postgres

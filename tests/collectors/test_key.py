@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from sales_exporter.collectors.cardinality import OTHER
+from sales_exporter.collectors.deals import Deals
 from sales_exporter.collectors.key import COVERAGE, EVERYONE, VELOCITY, Closed, Key, Pipeline, Sum, Targets, velocity
+from sales_exporter.collectors.money import Rates
 from sales_exporter.config import Business
+from sales_exporter.ledger.deals import DEALS, NEVER, NO_AMOUNT, NO_STAGE, UNKNOWN
+from sales_exporter.ledger.scheme import Scheme
+from sales_exporter.ledger.source import Names
+from sales_exporter.ledger.view import View
 from tests.support.databases import Database, Databases
 from tests.support.reading import collect, number, values
 
@@ -71,9 +78,14 @@ def test_without_a_target_of_the_company_the_teams_add_up() -> None:
 
 
 def test_stages_without_deals_are_zero_and_strange_ones_are_other() -> None:
-    rows = [{"stage": "limbo", "n": 2, "valued": 1, "value": 5}, {"stage": None, "n": 1, "valued": 1, "value": 3}]
-    pipeline = Pipeline.of(rows, ("lead", "proposal"))
-    assert pipeline.stages == {"lead": Sum(), "proposal": Sum(), OTHER: Sum(3, 2, 8.0)}
+    stages = ("lead", "proposal", "won")
+    names = Names()
+    found = DEALS.records(
+        np.arange(3), cents=[500, NO_AMOUNT, 300], created=UNKNOWN, opened=UNKNOWN, closed=NEVER, path=0, rep=0,
+        channel=0, campaign=0, currency=names.numbered(["EUR"] * 3), stage=[NO_STAGE, NO_STAGE, 2], status=2)
+    view = View(Scheme(stages, ("open", "open", "won")), names, books={"deals": found})
+    pipeline = Pipeline.of(Deals.at(view, NOW.timestamp()), Rates("EUR"), ("lead", "proposal"))
+    assert pipeline.stages == {"lead": Sum(), "proposal": Sum(), OTHER: Sum(3, 2, 8.0, 4.0)}
 
 
 @pytest.mark.postgres

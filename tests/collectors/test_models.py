@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from sales_exporter.collectors.cardinality import OTHER
-from sales_exporter.collectors.models import BINS, PSI_BINS, Models, Version, drift, folded, quality
+from sales_exporter.collectors.models import Models, drift, estimated, folded, outlook, quality, with_bounds
+from sales_exporter.collectors.versions import Version, Weeks
 from sales_exporter.config import Business
+from sales_exporter.ledger.predictions import LABEL_BINS, SCORE_BINS
 from sales_exporter.model import Sample
 from sales_exporter.stats.classification import Confusion
+from sales_exporter.stats.estimated_accuracy import UNDEFINED, EstimatedAccuracy
 from tests.support.databases import Database, Databases
 from tests.support.reading import collect, number, values
 
@@ -23,7 +26,7 @@ DAY = 86_400.0
 
 def _version(reference: int = 0, current: int = 0) -> Version:
     def spread(n: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        counts = np.zeros(PSI_BINS)
+        counts = np.zeros(SCORE_BINS)
         counts[500] = n
         return counts
     return Version("m", "1", 7, spread(reference), spread(current))
@@ -63,9 +66,55 @@ def test_a_version_without_labels_has_counts_and_no_quality() -> None:
 
 
 def test_drift_needs_enough_predictions_on_both_sides() -> None:
-    assert len(list(drift(_version(reference=100, current=100)))) == 3
+    assert len(list(drift(_version(reference=100, current=100)))) == 5
     assert len(list(drift(_version(reference=100, current=99)))) == 2
     assert len(list(drift(_version(reference=99, current=100)))) == 2
+
+
+def test_scores_that_moved_together_have_no_distance() -> None:
+    found = list(drift(_version(reference=100, current=100)))
+    assert number(found, "sales_model_score_ks_statistic", **ONE) == 0
+    assert number(found, "sales_model_score_ks_p_value", **ONE) == 1
+
+
+def _weeks(mature: int) -> Weeks:
+    """Eleven weeks of 100 predictions in two bins: 0.1 of the lower came true, 0.9 of the upper, decided positive."""
+    positives, negatives, decided = (np.zeros((11, SCORE_BINS)) for _ in range(3))
+    for table, low, high in ((positives, 5, 45), (negatives, 45, 5), (decided, 0, 50)):
+        table[:, 100], table[:, 900] = low, high
+    # The last week has more of the lower bin.
+    negatives[0, 100] += 100
+    return Weeks(positives, negatives, decided, mature)
+
+
+def test_accuracy_is_estimated_for_the_last_week_from_the_weeks_whose_labels_are_mature() -> None:
+    found = estimated(_weeks(2))
+    assert found.value == pytest.approx(0.9)
+    assert (found.error, found.periods) == (pytest.approx(0, abs=1e-12), 6)
+
+
+def test_nothing_is_estimated_once_the_labels_are_there() -> None:
+    assert estimated(_weeks(0)).periods == 0
+
+
+def test_nothing_is_estimated_from_too_short_a_record() -> None:
+    assert estimated(_weeks(8)).periods == 0
+    assert list(outlook(_version(), UNDEFINED)) == []
+
+
+def test_bounds_of_an_estimate_come_from_its_errors() -> None:
+    # Student's t with 4 degrees of freedom: 2.776445; a mean size of 0.01 is a deviation of 0.0125331.
+    value, lower, upper = with_bounds(EstimatedAccuracy(0.8, 0.01, 0.02, 4))
+    assert (value, lower, upper) == pytest.approx((0.8, 0.8 - 0.0347975, 0.8 + 0.0347975), abs=1e-6)
+    assert with_bounds(EstimatedAccuracy(0.99, 0.05, 0.02, 4))[2] == 1
+
+
+def test_weeks_are_told_apart_by_what_is_looked_at() -> None:
+    one, other, more = _weeks(2), _weeks(2), _weeks(2)
+    # A label of a pending week turned out positive; a label of a mature one did.
+    other.positives[1, 100], other.negatives[1, 100] = 6, 44
+    more.positives[3, 100], more.negatives[3, 100] = 6, 44
+    assert one.digest == other.digest != more.digest
 
 
 def test_versions_beyond_the_limit_keep_their_counts_and_lose_their_quality() -> None:
@@ -90,8 +139,8 @@ class TestOnPostgres:
 
     async def test_before_the_horizon_no_outcome_is_no_negative_and_after_it_is(self, databases: Databases) -> None:
         database = databases.fresh()
-        _predict(database, "over", 0.1, "2024-05-25 00:00+00")
-        _predict(database, "running", 0.1, "2024-05-25 00:00:01+00")
+        _predict(database, "over", 0.1, "2024-05-24 23:59:59+00")
+        _predict(database, "running", 0.1, "2024-05-25 00:00:00+00")
         samples = await collect(Models(), database, NOW)
         assert _labels(samples) == (1, 1)
         assert _decisions(samples) == {("neg", "neg"): 1}
@@ -220,6 +269,37 @@ class TestOnPostgres:
         assert number(samples, "sales_model_scores", part="reference", **ONE) == 1
         assert number(samples, "sales_model_scores", part="current", **ONE) == 1
 
+    async def test_labels_are_looked_at_as_of_the_last_full_hour(self, databases: Databases) -> None:
+        database = databases.fresh()
+        _predict(database, "a", 0.9, "2024-05-31")
+        _observe(database, "a", 1, "2024-05-31 23:30+00")
+        for minute, expected in ((-1, (0, 1)), (0, (1, 0)), (59, (1, 0))):
+            moment = NOW + timedelta(minutes=minute)
+            assert _labels(await collect(Models(), database, moment)) == expected
+
+    async def test_accuracy_is_estimated_before_labels_arrive(self, databases: Databases) -> None:
+        database = databases.fresh()
+        database.execute(
+            "INSERT INTO sales.model_predictions (prediction_id, model, version, subject_kind, subject_id,"
+            " predicted_at, horizon_seconds, score)"
+            " SELECT g, 'm', '1', 'lead', g, '2024-06-01'::timestamptz - (g % 84 + 1) * interval '1 day', 864000,"
+            "        CASE WHEN g / 84 % 4 = 0 THEN 0.9 ELSE 0.2 END FROM generate_series(0, 8399) AS g")
+        # Of the higher scores two in three come true, of the lower none.
+        database.execute(
+            "INSERT INTO sales.model_outcomes (subject_kind, subject_id, observed_at, label, is_final)"
+            " SELECT 'lead', subject_id, predicted_at + interval '9 days', 1, false FROM sales.model_predictions"
+            "  WHERE score = 0.9 AND subject_id::int % 3 > 0 AND predicted_at < '2024-05-22'")
+        samples = await collect(Models(), database, NOW)
+        names = [f"sales_model_estimated_accuracy_ratio{end}" for end in ("_lower", "", "_upper")]
+        lower, value, upper = (number(samples, name, **ONE) for name in names)
+        assert lower is not None
+        assert value == pytest.approx(0.75 + 0.25 * 2 / 3, abs=0.01)
+        assert upper is not None
+        assert lower <= value <= upper
+        error = number(samples, "sales_model_estimated_accuracy_error_ratio", **ONE)
+        assert error is not None
+        assert error < 0.02
+
     async def test_the_busiest_versions_stay_and_the_rest_is_added_up(self, databases: Databases) -> None:
         database = databases.fresh()
         for n, version in enumerate(["1", "1", "1", "2", "2", "3"]):
@@ -229,5 +309,5 @@ class TestOnPostgres:
 
 
 def test_bins_of_the_calibration_error_and_of_deciles_divide_the_fine_ones() -> None:
-    assert BINS % 10 == 0
-    assert PSI_BINS % 10 == 0
+    assert LABEL_BINS % 10 == 0
+    assert SCORE_BINS % 10 == 0

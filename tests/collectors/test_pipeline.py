@@ -123,6 +123,49 @@ async def test_without_exits_there_is_no_score_and_no_duration(database: Databas
     assert values(samples, "sales_stage_exits") == {(stage, "all"): 0 for stage in OPEN}
 
 
+async def km(database: Database, stage: str, q: str, window: str = "all") -> list[float | None]:
+    """Days by which the share q has left the stage, and its bounds."""
+    samples = await collect(Pipeline(), database, AS_OF)
+    found = [number(samples, f"sales_stage_duration_seconds{side}", stage=stage, q=q, estimator="km", window=window)
+             for side in ("", "_lower", "_upper")]
+    return [None if value is None else value / DAY for value in found]
+
+
+async def test_visits_that_go_on_make_the_time_longer_than_the_finished_ones_alone(database: Database) -> None:
+    write(database, [Lead(f"l{n}", 20) for n in range(10)], [Move(f"l{n}", "lead", "contact", 20 - days)
+                                                            for n, days in enumerate((1, 2, 3, 4, 5))])
+    assert await duration(database, "lead") == 3
+    # Five of ten have left after 5 days, the others are still there after 20.
+    value, lower, upper = await km(database, "lead", "0.5")
+    assert value == pytest.approx(5)
+    assert lower == pytest.approx(1)
+    assert upper is None
+    assert await km(database, "lead", "0.9") == [None, None, None]
+
+
+async def test_km_takes_visits_by_their_beginning(database: Database) -> None:
+    write(database, [Lead("a", 40), Lead("b", 5)], [Move("a", "lead", "contact", 3), Move("b", "lead", "contact", 3)])
+    assert (await km(database, "lead", "0.5", "7d"))[0] == pytest.approx(2)
+    samples = await collect(Pipeline(), database, AS_OF)
+    counts = values(samples, "sales_stage_entries")
+    assert [counts["lead", window] for window in ("7d", "30d", "60d", "90d", "180d", "all")] == [1, 1, 2, 2, 2, 2]
+
+
+async def test_the_restricted_mean_counts_longer_visits_as_the_horizon(database: Database) -> None:
+    write(database, [Lead(f"l{n}", 50) for n in range(4)],
+          [Move("l0", "lead", "contact", 40), Move("l1", "lead", "contact", 30)])
+    samples = await collect(Pipeline(), database, AS_OF)
+    mean = number(samples, "sales_stage_duration_mean_restricted_seconds", stage="lead", horizon="30d")
+    assert mean == pytest.approx((10 + 20 + 30 + 30) / 4 * DAY)
+    lower, upper = (number(samples, f"sales_stage_duration_mean_restricted_seconds_{side}", stage="lead",
+                           horizon="30d") for side in ("lower", "upper"))
+    assert lower is not None
+    assert upper is not None
+    assert lower < mean < upper
+    # Nobody has been there for 90 days.
+    assert number(samples, "sales_stage_duration_mean_restricted_seconds", stage="lead", horizon="90d") is None
+
+
 async def test_cycle_time_ends_with_the_first_win_or_the_first_loss(database: Database) -> None:
     write(database, [Lead("a", 20), Lead("b", 20)], [
         Move("a", "lead", "won", 15), Move("a", "won", "lost", 10), Move("a", "lost", "won", 5),
@@ -144,7 +187,7 @@ async def test_test_leads_deleted_leads_and_the_future_are_left_out(database: Da
 
 async def test_an_empty_database_gives_zeros_and_nothing_undefined(database: Database) -> None:
     samples = await collect(Pipeline(), database, AS_OF)
-    assert {s.metric.name for s in samples} == {"sales_stage_exits", "sales_stage_open"}
+    assert {s.metric.name for s in samples} == {"sales_stage_entries", "sales_stage_exits", "sales_stage_open"}
     assert {s.value for s in samples} == {0.0}
 
 
@@ -172,4 +215,7 @@ async def test_random_histories_give_what_plain_python_measures(database: Databa
     assert values(samples, "sales_stage_exits") == {(s, "all"): len(days) for s, days in finished.items()}
     medians = {(s, q, "exited_only", "all"): np.quantile(days, float(q)) * DAY
                for s, days in finished.items() if days for q in ("0.5", "0.9")}
-    assert values(samples, "sales_stage_duration_seconds") == pytest.approx(medians)
+    # Two durations that share a bucket (5 % wide) are taken for their mean.
+    exited = {labels: value for labels, value in values(samples, "sales_stage_duration_seconds").items()
+              if labels[2] == "exited_only"}
+    assert exited == pytest.approx(medians, rel=0.025)

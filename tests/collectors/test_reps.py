@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from sales_exporter.collectors.cardinality import NONE, OTHER, TopK
-from sales_exporter.collectors.reps import COMPONENT, RANK, SCORE, Record, Reps, components, outdone, ranks, scores
+from sales_exporter.collectors.reps import (
+    COMPONENT,
+    SCORE,
+    STANDING,
+    Record,
+    Reps,
+    components,
+    outdone,
+    scores,
+    standings,
+)
+from sales_exporter.collectors.standing import Logs, typical
+from sales_exporter.collectors.windows import Windows
 from sales_exporter.config import Business
+from sales_exporter.ledger.cells import Cells
+from sales_exporter.model import Sample
 from tests.support.databases import Database, Databases
 from tests.support.reading import collect, number, values
 
@@ -31,18 +46,71 @@ def _deal(database: Database, key: str, rep: str | None, status: str, closed: st
     )
 
 
-def test_rank_goes_by_the_lower_bound_not_by_the_ratio() -> None:
-    placed = list(ranks([("two of two", 2, 0), ("forty of fifty", 40, 10)], "30d"))
-    assert placed == [RANK(1, rep="forty of fifty", window="30d"), RANK(2, rep="two of two", window="30d")]
+def _standings(keep: TopK | None = None, **reps: tuple[int, int]) -> list[Sample]:
+    """Standings of reps by (won, lost) in one window."""
+    counts = {(rep, result, "30d"): float(n) for rep, both in reps.items()
+              for result, n in zip(("won", "lost"), both, strict=True)}
+    top = keep or _everybody(*reps)
+    windows = Windows.ending(0, ("30d",))
+    return list(standings(Cells(("rep", "result", "window"), counts), windows, lambda rep: top(rep) == rep))
 
 
-def test_equal_bounds_share_the_better_place_and_the_next_is_skipped() -> None:
-    placed = {sample.labels[0]: sample.value for sample in ranks([("a", 3, 1), ("b", 3, 1), ("c", 1, 3)], "all")}
-    assert placed == {"a": 1, "b": 1, "c": 3}
+def test_rank_is_by_the_true_win_ratio_not_by_the_ratio_of_two_deals() -> None:
+    found = values(_standings(lucky=(2, 0), steady=(90, 10), poor=(10, 90), usual=(50, 50)), "sales_rep_rank")
+    assert found["steady", "30d"] == 1
+    assert found["lucky", "30d"] == 2
+    assert found["poor", "30d"] == 4
 
 
-def test_who_decided_nothing_or_is_nobody_has_no_rank() -> None:
-    assert list(ranks([("idle", 0, 0), (NONE, 5, 5), (OTHER, 9, 1)], "7d")) == []
+def test_rank_bounds_are_wide_where_deals_are_few_and_hold_the_rank() -> None:
+    samples = _standings(lucky=(2, 0), steady=(90, 10), poor=(10, 90), usual=(50, 50))
+    rank, lower, upper = (values(samples, f"sales_rep_rank{side}") for side in ("", "_lower", "_upper"))
+    assert all(lower[key] <= rank[key] <= upper[key] for key in rank)
+    assert upper["lucky", "30d"] - lower["lucky", "30d"] >= 2
+    assert upper["poor", "30d"] - lower["poor", "30d"] <= 1
+
+
+def test_reps_that_cannot_be_told_apart_share_a_wide_range_and_a_high_p_value() -> None:
+    samples = _standings(a=(5, 5), b=(5, 5), c=(5, 5), d=(5, 5))
+    assert {values(samples, "sales_rep_rank_lower")[rep, "30d"] for rep in "abcd"} == {1}
+    assert {values(samples, "sales_rep_rank_upper")[rep, "30d"] for rep in "abcd"} == {4}
+    assert number(samples, "sales_rep_differences_p_value", window="30d") == 1
+
+
+def test_real_differences_have_a_low_p_value() -> None:
+    samples = _standings(good=(80, 20), middle=(50, 50), bad=(20, 80))
+    assert number(samples, "sales_rep_differences_p_value", window="30d") < 0.01  # type: ignore[operator]
+
+
+def test_a_shrunk_ratio_lies_between_the_raw_one_and_the_teams() -> None:
+    found = values(_standings(lucky=(2, 0), a=(50, 50), b=(40, 60), c=(60, 40)), "sales_rep_win_ratio")
+    assert 0.5 < found["lucky", "shrunk", "30d"] < 0.75
+    assert found["a", "shrunk", "30d"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_two_reps_are_no_team() -> None:
+    assert {s.metric.name for s in _standings(a=(5, 1), b=(1, 5))} == {"sales_rep_differences_p_value"}
+
+
+def test_who_decided_nothing_is_nobody_or_is_folded_has_no_rank_but_the_folded_count() -> None:
+    samples = _standings(_everybody("a", "b"), idle=(0, 0), a=(9, 1), b=(5, 5), c=(1, 9), **{NONE: (5, 5)})
+    found = values(samples, "sales_rep_rank")
+    assert set(found) == {("a", "30d"), ("b", "30d")}
+    assert found["b", "30d"] == 2
+
+
+def test_typical_values_are_geometric_means_and_a_single_one_has_no_raw_bounds() -> None:
+    logs = Logs.of(np.array([0, 0, 0, 1, 2, 2, 3]), np.array([1.0, 10, 100, 5, 10, 1000, np.nan]), 4)
+    samples = list(typical(["many", "one", "two", "none"], logs, STANDING.cycle, lambda rep: True))
+    found, lower, upper = (values(samples, f"sales_rep_cycle_seconds{side}") for side in ("", "_lower", "_upper"))
+    assert found["many", "raw"] == pytest.approx(10)
+    assert found["one", "raw"] == pytest.approx(5)
+    assert ("one", "raw") not in lower
+    # Student's t with 2 degrees of freedom: 4.303 x ln(10) / sqrt(3).
+    assert np.log(upper["many", "raw"] / 10) == pytest.approx(4.3027 * np.log(10) / np.sqrt(3), rel=1e-4)
+    assert 5 < found["one", "shrunk"] < found["two", "shrunk"] < 100
+    assert lower["one", "shrunk"] < found["one", "shrunk"] < upper["one", "shrunk"]
+    assert not any(rep == "none" for rep, _ in found)
 
 
 @pytest.mark.parametrize(

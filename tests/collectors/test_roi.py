@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from sales_exporter.collectors.credit import SHARED
 from sales_exporter.collectors.returns import Entry, Estimate, best, costs, returns
 from sales_exporter.collectors.roi import Roi, first_day
 from sales_exporter.config import Business
@@ -78,10 +80,72 @@ async def test_what_no_channel_gets_is_shown_and_nothing_is_lost(database: Datab
           deals=[Deal("1", "a", 5, 100), Deal("2", None, 5, 30), Deal("3", "gone", 5, 7), Deal("4", "b", 5, 1000)])
     samples = await passed(database)
     missed = values(samples, "sales_attribution_unassigned_revenue")
-    assert missed == {("EUR", "30d", "lead"): 37, ("EUR", "30d", "last"): 137, ("EUR", "30d", "first"): 137}
-    for model in ("lead", "last", "first"):
+    by_touch = ("last", "first", *SHARED)
+    assert missed == {("EUR", "30d", "lead"): 37, **{("EUR", "30d", model): 137 for model in by_touch}}
+    for model in ("lead", *by_touch):
         credited = sum(n for labels, n in values(samples, "sales_revenue").items() if labels[3:] == (model, "cash"))
         assert credited + missed["EUR", "30d", model] == 1137
+
+
+@pytest.mark.postgres
+async def test_shared_credit_follows_the_touches(database: Database) -> None:
+    touches = [Touch(f"{lead}{n}", lead, 40 - 14 * n, channel) for lead, path in
+               (("a", ("ads", "fair", "email")), ("b", ("ads", "fair")), ("c", ("fair",)))
+               for n, channel in enumerate(path)]
+    write(database, [Lead(lead, 50) for lead in "abc"], touches=touches, deals=[
+        Deal("1", "a", 5, 100), Deal("2", "b", 5, 50, "lost"), Deal("3", "c", None, 70, "open")])
+    samples = await passed(database)
+    linear, position, decay = (
+        {c: revenue(samples, c, model) for c in ("ads", "fair", "email")} for model in SHARED[:3])
+    assert linear == {"ads": 33.34, "fair": 33.33, "email": 33.33}
+    assert position == {"ads": 40, "fair": 20, "email": 40}
+    # Ages of 28 and 14 days lie in the steps that begin there: 29.75 and 15.75 days, 4.25 and 2.25 half-lives.
+    whole = 1 + 2**-2.25 + 2**-4.25
+    assert decay == pytest.approx({"ads": 100 * 2**-4.25 / whole, "fair": 100 * 2**-2.25 / whole,
+                                   "email": 100 / whole}, abs=0.01)
+    deals = values(samples, "sales_revenue_deals")
+    assert [deals[c, "30d", "markov", "cash"] for c in ("ads", "fair", "email")] == [1, 1, 1]
+
+
+@pytest.mark.postgres
+async def test_credit_of_each_model_sums_to_the_revenue_to_the_cent(database: Database) -> None:
+    chance = random.Random(4)
+    leads = [Lead(f"l{n}", chance.uniform(8, 80)) for n in range(60)]
+    write(database, leads, touches=[
+        Touch(f"{n}", f"l{chance.randrange(60)}", chance.uniform(6, 90), chance.choice(["a", "b", "c", "d"]))
+        for n in range(120)
+    ], deals=[
+        Deal(f"d{n}", f"l{n}", chance.uniform(1, 7), round(chance.uniform(1, 999), 2),
+             chance.choice(["won", "won", "lost"]), chance.choice(["EUR", "USD"])) for n in range(60)])
+    database.execute("INSERT INTO sales.fx_rates SELECT %s::date - n, 'USD', 0.913 FROM generate_series(0, 9) AS n",
+                     AS_OF.date())
+    samples = await passed(database)
+    missed = values(samples, "sales_attribution_unassigned_revenue")
+    totals = {
+        model: round(100 * sum(n for labels, n in values(samples, "sales_revenue").items()  # type: ignore[misc]
+                               if labels[3:] == (model, "cash")) + 100 * missed["EUR", "30d", model], 6)
+        for model in ("lead", "last", "first", *SHARED)
+    }
+    assert len(set(totals.values())) == 1
+    assert totals["lead"] == int(totals["lead"]) > 100_000
+
+
+@pytest.mark.postgres
+async def test_credit_is_computed_anew_when_a_deal_changed(database: Database) -> None:
+    write(database, [Lead("a", 20)], touches=[Touch("1", "a", 10, "ads")], deals=[Deal("1", "a", 5, 100)])
+    collector = Roi()
+    assert revenue(await collect(collector, database, AS_OF, MONTH), "ads", "shapley") == 100
+    database.execute("UPDATE sales.deals SET amount = 250")
+    assert revenue(await collect(collector, database, AS_OF, MONTH), "ads", "shapley") == 250
+
+
+@pytest.mark.postgres
+async def test_refunds_are_no_credit_and_are_not_lost(database: Database) -> None:
+    write(database, [Lead("a", 20), Lead("b", 20)], touches=[Touch("1", "a", 10, "ads"), Touch("2", "b", 10, "fair")],
+          deals=[Deal("1", "a", 5, 100), Deal("2", "b", 5, -30)])
+    samples = await passed(database)
+    assert revenue(samples, "ads", "linear") == 100
+    assert values(samples, "sales_attribution_unassigned_revenue")["EUR", "30d", "linear"] == -30
 
 
 @pytest.mark.postgres

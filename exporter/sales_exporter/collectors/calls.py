@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 from sales_exporter.collectors import Collector, Context, Row, money
+from sales_exporter.collectors.call_cells import Facts, counted, currencies, timed, valued
 from sales_exporter.collectors.ratios import Ratio, ratio
-from sales_exporter.collectors.windows import STARTS, Windows
+from sales_exporter.collectors.windows import Windows
+from sales_exporter.ledger.calls import FIRST_RESPONSE, RESPONSE_BOUNDS, TALK, TALK_BOUNDS
 from sales_exporter.ledger.cells import Cells
+from sales_exporter.ledger.view import View
 from sales_exporter.model import Definition, Distribution, Metric, Sample, counter, gauge, histogram
 from sales_exporter.stats.intervals import wilson
 
 ANSWERED = "answered"
 SUCCESS, NO_SUCCESS, UNJUDGED = "success", "no_success", "unjudged"
-DURATION_BOUNDS = (5, 10, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
-RESPONSE_BOUNDS = (0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
+_WINDOW = "half-open, by started_at, from the full hour (UTC) that holds the moment of evaluation less its length"
 
 _CALL = Definition(
     unit="calls (dial attempts as the source records them)", entry="calls that ended before the moment of evaluation",
-    order="written once, at the end", window="half-open, by started_at", attribution="the agent kind that began it",
+    order="written once, at the end", window=_WINDOW, attribution="the agent kind that began it",
     unfinished="calls that have not ended do not count",
 )
 _JUDGED = Definition(
     unit="calls", entry="calls that ended before the moment of evaluation",
-    order="the latest judgement made before the moment, else the call's own", window="half-open, by started_at",
+    order="the latest judgement made before the moment, else the call's own", window=_WINDOW,
     attribution="the agent kind that began it",
     unfinished="a call not judged yet is no success of answered or attempted",
 )
 _COST = Definition(
     unit="money", entry="calls that ended before the moment of evaluation and have a cost and a rate",
-    order="the latest judgement made before the moment, else the call's own", window="half-open, by started_at",
+    order="the latest judgement made before the moment, else the call's own", window=_WINDOW,
     attribution="the agent kind that began it", unfinished="a call not judged yet is no success",
 )
 TOTAL = counter(
@@ -65,7 +67,7 @@ TRANSFER = ratio(
 )
 DURATION = histogram(
     "sales_call_duration_seconds", "Talk time of answered calls: talk_seconds, else from answer to end.",
-    "agent_kind", bounds=DURATION_BOUNDS, definition=_CALL,
+    "agent_kind", bounds=TALK_BOUNDS, definition=_CALL,
 )
 RESPONSE = histogram(
     "sales_call_first_response_seconds", "Time until the agent's first words, of calls that have one recorded.",
@@ -93,63 +95,9 @@ PER_SUCCESS = Ratio(
           "agent_kind", "currency", "window"),
 )
 
-_KEYS = ("direction", "agent_kind", "outcome", "result", "transferred")
-_ENDED = "ended_at < to_timestamp(%(now)s)"
-_KIND = "CASE WHEN agent_kind IN ('human', 'ai') THEN agent_kind ELSE '(other)' END AS agent_kind"
-_LATE = """
-      LEFT JOIN (SELECT DISTINCT ON (call_id) call_id, success AS verdict FROM sales.call_judgements
-                  WHERE judged_at < to_timestamp(%(now)s)
-                  ORDER BY call_id, judged_at DESC, judgement_id DESC) AS late USING (call_id)"""
-
-
-def calls_sql(relations: Set[str]) -> str:
-    """Calls by kind, outcome, result and bucket (number of windows that hold them), with what they cost.
-
-    Counted by the source's own texts first, then by labels: a text that the contract does not name must not
-    become a label, and is ``(other)``.
-    """
-    late = "call_judgements" in relations
-    return f"""
-    SELECT CASE WHEN direction IN ('inbound', 'outbound') THEN direction ELSE '(other)' END AS direction, {_KIND},
-           CASE WHEN outcome IN ('answered', 'no_answer', 'busy', 'failed', 'voicemail', 'abandoned') THEN outcome
-                ELSE '(other)' END AS outcome,
-           CASE success WHEN true THEN 'success' WHEN false THEN 'no_success' ELSE 'unjudged' END AS result,
-           transferred AND outcome = 'answered' AS transferred, bucket,
-           sum(n)::bigint AS n, sum(with_cost)::bigint AS with_cost, sum(costed)::bigint AS costed, sum(cost) AS cost
-      FROM (SELECT direction, agent_kind, outcome, {"coalesce(verdict, success)" if late else "success"} AS success,
-                   transferred, width_bucket(started_at, {STARTS}) AS bucket, count(*) AS n,
-                   count(c.cost) AS with_cost, count({_VALUE}) AS costed, sum({_VALUE}) AS cost
-              FROM sales.calls AS c {_LATE if late else ""}
-                   {money.rates_of_day(relations, "fx", "c", "c.started_at")}
-             WHERE {_ENDED}
-             GROUP BY 1, 2, 3, 4, 5, 6) AS raw
-     GROUP BY 1, 2, 3, 4, 5, 6"""  # noqa: S608  (constants of this package)
-
-
-_VALUE = money.value("c.cost", "c.currency", "fx")
-
-
-def histogram_sql(seconds: str) -> str:
-    """Calls by agent kind and bucket of ``seconds``; what is no length of time (negative, NaN) is left out.
-
-    ``width_bucket`` leaves the upper bound out of a bucket and Prometheus has it in, hence the signs.
-    """
-    return f"""
-    SELECT {_KIND}, cardinality(%(bounds)s::float8[]) - width_bucket(-seconds, %(bounds)s::float8[]) AS bucket,
-           count(*) AS n, sum(seconds) AS total
-      FROM (SELECT agent_kind, {seconds} AS seconds FROM sales.calls WHERE {_ENDED}) AS call
-     WHERE seconds >= 0 AND seconds < 'Infinity'
-     GROUP BY 1, 2"""  # noqa: S608  (constants of this package)
-
-
-_TALK = """
-           CASE WHEN outcome = 'answered'
-                THEN coalesce(talk_seconds, extract(epoch FROM ended_at - answered_at)::float8) END"""
-_HISTOGRAMS = {DURATION: histogram_sql(_TALK), RESPONSE: histogram_sql("first_response_seconds")}
-
 
 class Calls(Collector):
-    """One statement over the calls and their judgements answers for all windows; two more fill the histograms."""
+    """Cells of calls answer for all windows and the histograms; only the exchange rates are read anew."""
 
     name = "calls"
     interval = 60.0
@@ -158,51 +106,23 @@ class Calls(Collector):
         DURATION, RESPONSE, COST, COSTED, WITHOUT_RATE, *PER_SUCCESS.metrics,
     )
     reads = ("calls",)
+    folds = ("calls",)
 
     async def collect(self, ctx: Context) -> Iterable[Sample]:
         """Everything about the calls that had ended by the moment of evaluation."""
-        windows = Windows.ending(ctx.now, ctx.business.windows)
-        rows = await ctx.db.fetch(
-            calls_sql(ctx.relations), now=ctx.now, starts=list(windows.starts), **money.parameters(ctx.business)
-        )
-        calls = Facts.of(rows, windows)
-        samples = [
-            *totals(rows), *attempts(calls.n), *results(calls.n), *costs(calls, ctx.business.reporting_currency),
+        currency = ctx.business.reporting_currency
+        rates = await money.rates(ctx, currencies(ctx.ledger))
+        rows, calls = await asyncio.to_thread(_read, ctx.ledger, Windows.ending(ctx.now, ctx.business.windows), rates)
+        return [
+            *totals(rows), *attempts(calls.n), *results(calls.n), *costs(calls, currency),
+            *distribution(DURATION, timed(ctx.ledger, TALK)),
+            *distribution(RESPONSE, timed(ctx.ledger, FIRST_RESPONSE)),
         ]
-        for metric, sql in _HISTOGRAMS.items():
-            bounds = [-bound for bound in reversed(metric.bounds)]
-            samples += distribution(metric, await ctx.db.fetch(sql, now=ctx.now, bounds=bounds))
-        return samples
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Calls by direction, agent kind, outcome, result, transfer and window; cost by agent kind, result and window."""
-
-    n: Cells
-    costed: Cells
-    cost: Cells
-    unpriced: Cells
-
-    @classmethod
-    def of(cls, rows: Iterable[Row], windows: Windows) -> Facts:
-        """From the rows of :func:`calls_sql`; a window without calls of a kind seen counts 0."""
-        spread = [
-            {**row, "transferred": str(row["transferred"]), "window": window, **_measures(row, place < row["bucket"])}
-            for row in rows
-            for place, window in enumerate(windows.names)
-        ]
-        costs = ("costed", "cost", "unpriced")
-        return cls(
-            Cells.of(spread, *_KEYS, "window"),
-            *(Cells.of(spread, "agent_kind", "result", "window", measure=name) for name in costs),
-        )
-
-
-def _measures(row: Row, within: bool) -> dict[str, float]:
-    if not within:
-        return {"n": 0, "costed": 0, "cost": 0, "unpriced": 0}
-    return {"cost": float(row["cost"] or 0), "unpriced": row["with_cost"] - row["costed"]}
+def _read(view: View, windows: Windows, rates: money.Rates) -> tuple[list[Row], Facts]:
+    rows = counted(view, windows)
+    return rows, Facts.of(rows, valued(view, windows, rates), windows)
 
 
 def totals(rows: Iterable[Row]) -> Iterator[Sample]:

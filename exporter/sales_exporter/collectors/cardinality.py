@@ -44,6 +44,11 @@ class TopK:
         self._kept: frozenset[str] = frozenset()
         self._folded: frozenset[str] = frozenset()
 
+    @property
+    def kept(self) -> frozenset[str]:
+        """The values that stay themselves."""
+        return self._kept
+
     def rank(self, weights: Mapping[str, float]) -> None:
         """Decide anew which values are kept: the heaviest K, and earlier ones down to rank 1.2 K.
 

@@ -1,40 +1,105 @@
 """Deals as they stood at a moment: won, lost or open, what they are worth and how long they took.
 
-``deals`` is mutable and knows only the present. The past is read from its dates: a deal that was closed at or
-after the moment was open then, and one that was opened at or after it did not exist.
+The book knows only the present. The past is read from its dates: a deal that was closed at or after the moment was
+open then, and one that was opened at or after it did not exist. Moments count in whole seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from sales_exporter.collectors import money, windows
+import numpy as np
+from numpy.typing import NDArray
+
+from sales_exporter.collectors.money import Rates
+from sales_exporter.ledger import deals as book
+from sales_exporter.ledger.book import Records
+from sales_exporter.ledger.calendar import SECOND, Ints
+from sales_exporter.ledger.view import View
 
 WON, LOST, OPEN = "won", "lost", "open"
 CLOSED = "deals closed in the window, before the moment of evaluation"
 UNFINISHED = "open deals count as open, in window all, and in no ratio"
+WINDOW = "half-open, by closed_at, from the full hour (UTC) that holds the moment of evaluation less its length"
+
+Floats = NDArray[np.float64]
+_NOT_YET = 255
 
 
-def at_moment(relations: Set[str]) -> str:
-    """SELECT of one row a deal, at ``%(now)s``, with windows ``%(starts)s``.
+@dataclass(frozen=True, slots=True, eq=False)
+class Deals:
+    """The deals of the book at ``now``; ``result`` is WON, LOST, OPEN or OTHER of the book's codes, or none of them
+    where a deal does not exist yet."""
 
-    Columns: deal_id, lead_id, rep_id, stage, result (won, lost, open, or ``(other)`` for a status outside the
-    contract or one without its date), moment (when it was closed, NULL while open), bucket (number of windows
-    that hold the moment), value (in the reporting currency; NULL without a rate) and cycle (seconds from
-    opening to closing, never negative; NULL when unknown). Closed deals take the rate of the day they were
-    closed on, open ones the newest.
-    """
-    day = "(to_timestamp(%(now)s) AT TIME ZONE %(zone)s)::date"
-    return f"""
-    SELECT deal_id, lead_id, rep_id, stage, result, moment,
-           width_bucket(coalesce(moment, '-infinity'), {windows.STARTS}) AS bucket,
-           {money.value("d.amount", "d.currency", "dated", "newest")} AS value,
-           CASE WHEN moment < opened_at THEN 0 ELSE extract(epoch FROM moment - opened_at)::float8 END AS cycle
-      FROM (SELECT *, CASE WHEN closed_at < to_timestamp(%(now)s) THEN closed_at END AS moment,
-                   CASE WHEN closed_at < to_timestamp(%(now)s) AND status IN ('won', 'lost') THEN status
-                        WHEN closed_at >= to_timestamp(%(now)s) OR (closed_at IS NULL AND status = 'open') THEN 'open'
-                        ELSE '(other)' END AS result
-              FROM sales.deals
-             WHERE opened_at IS NULL OR opened_at < to_timestamp(%(now)s)) AS d
-           {money.rates_of_day(relations, "dated", "d", "d.moment")}
-           {money.newest_rates(relations, "newest", "d", day)} AND d.moment IS NULL"""  # noqa: S608  (constants of this package)
+    view: View
+    records: Records
+    now: int
+    result: NDArray[np.uint8]
+    ended: NDArray[np.uint32]
+    """When each deal was or will be closed, in epoch seconds; the book's NEVER without a date."""
+
+    @classmethod
+    def at(cls, view: View, now: float) -> Deals:
+        """Of a view, at a moment (epoch seconds)."""
+        records, moment = view.book(book.DEALS), math.floor(now)
+        closed, status = records["closed"].copy(), records["status"] & ~np.uint8(book.TEST)
+        result = np.where((closed < moment) & (status < book.OPEN), status, np.uint8(book.OTHER))
+        undated = closed == book.NEVER
+        result[((closed >= moment) & ~undated) | (undated & (status == book.OPEN))] = book.OPEN
+        result[records["opened"] >= moment] = _NOT_YET
+        return cls(view, records, moment, result, closed)
+
+    def where(self, result: int) -> Ints:
+        """Places of the deals with a result."""
+        return np.flatnonzero(self.result == result)
+
+    def closed(self, places: Ints) -> Floats:
+        """When deals were closed, in epoch seconds; -inf of one that was not, or not yet."""
+        closed = self.ended[places]
+        return np.where(closed < self.now, closed, -np.inf)
+
+    def cycles(self, places: Ints) -> Floats:
+        """Seconds from opening to closing, never negative; NaN where the opening is unknown."""
+        opened, closed = self.records["opened"][places].astype(np.int64), self.ended[places].astype(np.int64)
+        return np.where(opened == book.UNKNOWN, np.nan, np.maximum(closed - opened, 0))
+
+    def values(self, places: Ints, rates: Rates) -> Floats:
+        """Cents in the reporting currency, whole ones; NaN without a rate or an amount.
+
+        Closed deals take the rate of the day on which they were closed, open ones the newest.
+        """
+        ended = self.ended[places]
+        calendar, today = self.view.scheme.calendar, self.view.scheme.calendar.day(float(self.now))
+
+        def factors(currency: str, which: Ints) -> Floats:
+            closed = ended[which]
+            dated = rates.dated(currency, calendar.days(closed.astype(np.int64) * SECOND))
+            return np.where(closed < self.now, dated, rates.newest(currency, today))
+
+        amounts, currency = self.records["cents"][places], self.records["currency"][places]
+        return cents(self.view, amounts, currency, rates.reporting, factors)
+
+    def currencies(self) -> list[str]:
+        """The currencies that occur."""
+        return currencies(self.view, self.records)
+
+
+def currencies(view: View, records: Records) -> list[str]:
+    """The currencies of records."""
+    return [view.names.text(number) or "" for number in np.flatnonzero(np.bincount(records["currency"])).tolist()]
+
+
+def cents(
+    view: View, amounts: Ints, codes: Records, reporting: str, factors: Callable[[str, Ints], Floats]
+) -> Floats:
+    """Cents in the reporting currency, rounded, of amounts and numbers of currencies; ``factors`` are the rates of a
+    currency at places of these."""
+    found = np.where(amounts == book.NO_AMOUNT, np.nan, amounts.astype(np.float64))
+    for number in np.flatnonzero(np.bincount(codes)).tolist():
+        currency = view.names.text(number) or ""
+        if currency != reporting:
+            mine = np.flatnonzero(codes == number)
+            found[mine] = np.round(found[mine] * factors(currency, mine))
+    return found

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 from sales_exporter.collectors import Collector, Context, Row
-from sales_exporter.collectors.cardinality import NONE, TopK, label
+from sales_exporter.collectors.cardinality import NONE, OTHER, TopK, label
+from sales_exporter.collectors.kept import Kept
+from sales_exporter.collectors.projected import OWN_COURSE, Projected, projected
 from sales_exporter.collectors.ratios import ratio
-from sales_exporter.collectors.windows import Windows
+from sales_exporter.collectors.windows import HOUR, Windows
 from sales_exporter.config import Business
-from sales_exporter.ledger.cells import Cells
+from sales_exporter.ledger.cells import Cells, Key
+from sales_exporter.ledger.leads import CAMPAIGN
+from sales_exporter.ledger.leads import COHORT as CREATED
+from sales_exporter.ledger.leads import EVENT as REACHED
+from sales_exporter.ledger.leads import MOVES as MOVED
+from sales_exporter.ledger.leads import OPEN as WAITING
+from sales_exporter.ledger.view import View
 from sales_exporter.model import Definition, Metric, Sample, counter, gauge
+from sales_exporter.stats.projection import REFERENCE_DAYS
 
-COHORT, EVENT, OBSERVED = "cohort", "event", "observed"
+COHORT, EVENT, OBSERVED, PROJECTED = "cohort", "event", "observed", "projected"
 
 _LEADS = Definition(
     unit="leads that exist and are no test leads",
     entry="created before the moment of evaluation; creation is the reach of the first stage",
     order="first transition into each stage by occurred_at; cohort: a lead that reached a later stage of the path "
     "counts in the earlier ones, passed or skipped: no step exceeds 1; event: own transitions only",
-    window="half-open, ends at the moment of evaluation; cohort: by creation; event: by first reach",
+    window="from the start of an hour (UTC) to the moment of evaluation; cohort: by creation; event: by first reach",
     attribution="the lead's own channel as it is now",
     unfinished="leads that may still move count as not there yet: young cohorts read low",
 )
@@ -40,8 +49,18 @@ STEP = ratio(
 CONVERSION = ratio(
     "sales_funnel_conversion_ratio",
     "Observed: share of the leads created within the horizon that have been won so far, with Wilson bounds. It "
-    "is below the final rate while leads are open. Counts: sales_funnel_leads, basis cohort, window = horizon.",
+    "is below the final rate while leads are open. Counts: sales_funnel_leads, basis cohort, window = horizon. "
+    "Projected: share that will have been won at the age of the horizon, if open leads go on as leads of their age did "
+    f"in the last {REFERENCE_DAYS:g} days, with a 95 % prediction band; those of the channel itself from {OWN_COURSE} "
+    "wins in these days, else of all channels. Computed at the first pass of each hour; the cohort is from the start "
+    "of the reporting day; absent while no lead is as old as the horizon.",
     "channel", "horizon", "estimator", definition=_LEADS,
+)
+MATURITY = gauge(
+    "sales_funnel_cohort_maturity_ratio",
+    "Share of the outcomes (won and lost) by the age of the horizon that is expected to be known already, of the leads "
+    "of all channels created in the window. An expectation, without bounds; below 0.8 read projected conversion.",
+    "window", "horizon", definition=_LEADS,
 )
 CURRENT = gauge(
     "sales_funnel_current_leads", "Leads that are in the stage now.", "stage",
@@ -70,64 +89,42 @@ SKIPPED = counter(
     "stage", definition=_MOVES,
 )
 
-MOVES_SQL = """
-    SELECT from_stage, to_stage, count(*) AS n
-      FROM sales.stage_transitions JOIN sales.leads USING (lead_id)
-     WHERE occurred_at < to_timestamp(%(now)s) AND created_at < to_timestamp(%(now)s) AND NOT is_test
-  GROUP BY from_stage, to_stage
-"""
-
-
-def leads_sql(stages: int) -> str:
-    """Leads by channel, bucket of creation, buckets of first reach (second stage on) and present stage.
-
-    A bucket is the number of windows that hold the moment. The history is read twice, each time in an order
-    that an index or a hash gives without sorting.
-    """
-    starts = "ARRAY(SELECT to_timestamp(s) FROM unnest(%(starts)s::float8[]) AS s)"
-    firsts = ",\n".join(
-        f"width_bucket(min(occurred_at) FILTER (WHERE to_stage = (%(stages)s::text[])[{place}]), {starts})"
-        for place in range(2, stages + 1)
-    )
-    return f"""
-    SELECT channel_id, width_bucket(created_at, {starts}) AS created, reached, last.to_stage AS current,
-           count(*) AS n
-      FROM sales.leads
-      LEFT JOIN (SELECT lead_id, ARRAY[{firsts}] AS reached
-                   FROM sales.stage_transitions
-                  WHERE occurred_at < to_timestamp(%(now)s)
-               GROUP BY lead_id) AS history USING (lead_id)
-      LEFT JOIN (SELECT DISTINCT ON (lead_id) lead_id, to_stage
-                   FROM sales.stage_transitions
-                  WHERE occurred_at < to_timestamp(%(now)s) AND to_stage = ANY(%(stages)s)
-               ORDER BY lead_id DESC, occurred_at DESC, transition_id DESC) AS last USING (lead_id)
-     WHERE created_at < to_timestamp(%(now)s) AND NOT is_test
-  GROUP BY channel_id, created, reached, current"""  # noqa: S608  (numbers alone are put in)
-
 
 class Funnel(Collector):
     """Counts and step ratios by channel; ratios over all channels are for PromQL to divide."""
 
     name = "funnel"
-    metrics = (LEADS, *STEP.metrics, *CONVERSION.metrics, CURRENT, MOVES, REGRESSIONS, SKIPPED)
+    metrics = (LEADS, *STEP.metrics, *CONVERSION.metrics, MATURITY, CURRENT, MOVES, REGRESSIONS, SKIPPED)
     reads = ("leads", "stage_transitions")
+    folds = ("leads",)
 
     def __init__(self) -> None:
         self.channels = TopK("channel", 1)
+        self.projected: Kept[Projected] = Kept()
 
     async def collect(self, ctx: Context) -> Iterable[Sample]:
-        """One statement over leads and their histories, one over the transitions."""
+        """Counts of the present, from the cells of leads."""
         business = ctx.business
         windows = Windows.ending(ctx.now, (*business.windows, *business.conversion_horizons))
-        rows = await ctx.db.fetch(
-            leads_sql(len(business.stages)),
-            now=ctx.now, starts=list(windows.starts), stages=list(business.stage_names),
-        )
-        moves = await ctx.db.fetch(MOVES_SQL, now=ctx.now)
-        facts = counted(rows, windows, business)
-        self._choose(facts.leads.where(window=windows.names[0]), business)
-        kept = facts.leads.relabel("channel", self.channels)
-        return [*reach(kept, windows, business), *current(facts.current, business), *moved(moves, business)]
+        found = counted(ctx.ledger, windows, ctx.now)
+        self._choose(found.where(window=windows.names[0]), business)
+        kept = found.relabel("channel", self.channels)
+        moves = ctx.ledger.cells(MOVED, "origin", "stage")
+        return [
+            *reach(kept, windows, business), *projections(await self._projected(ctx, kept)),
+            *current(ctx.ledger.cells(WAITING, "stage"), business),
+            *moved(rows_of(moves, business), business),
+        ]
+
+    async def _projected(self, ctx: Context, kept: Cells) -> Projected:
+        business, channels = ctx.business, sorted(kept.values("channel"))
+        spans = (business.windows, business.conversion_horizons)
+        key = (int(ctx.now // (ctx.dear or HOUR)), ctx.ledger.scheme, spans, tuple(channels))
+        size = 1.0 if ctx.dear else float(ctx.ledger.read(CAMPAIGN)[1].sum())
+        # In a thread, while a later pass might rank the channels anew.
+        names = {name: self.channels(name) for name in map(label, ctx.ledger.names.texts)}
+        return await self.projected.get(key, size, lambda: projected(
+            ctx.ledger, ctx.now, *spans, lambda name: names.get(name, OTHER)))
 
     def _choose(self, leads: Cells, business: Business) -> None:
         if self.channels.limit != business.channel_limit:
@@ -136,39 +133,22 @@ class Funnel(Collector):
         self.channels.rank({channel: n for (channel,), n in first.sum_by("channel")})
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Leads by basis, window, channel and stage, and leads by the stage they are in now."""
+def counted(ledger: View, windows: Windows, now: float) -> Cells:
+    """Leads by basis, window, channel and stage."""
+    until = math.ceil(now / HOUR)
+    counts: dict[Key, float] = {}
+    for basis, layout in ((COHORT, CREATED), (EVENT, REACHED)):
+        for window, hour in windows.hours().items():
+            for (channel, stage), n in ledger.cells(layout, "channel", "stage", since=hour, until=until):
+                counts[basis, window, label(channel), stage] = counts.get((basis, window, label(channel), stage), 0) + n
+    return Cells(("basis", "window", "channel", "stage"), counts)
 
-    leads: Cells
-    current: Cells
 
-
-def counted(rows: Iterable[Row], windows: Windows, business: Business) -> Facts:
-    """Facts from the rows of :func:`leads_sql`."""
-    names, path = business.stage_names, business.path
-    buckets: dict[tuple[str, int, str, str], int] = {}
-    present: dict[tuple[str, ...], float] = {}
-    for row in rows:
-        channel, n = label(row["channel_id"]), row["n"]
-        reached = dict(zip(names, (row["created"], *(row["reached"] or ())), strict=False))
-        here = (row["current"] or names[0],)
-        present[here] = present.get(here, 0) + n
-        furthest = max(place for place, stage in enumerate(path) if reached.get(stage) is not None)
-        for stage, bucket in reached.items():
-            if bucket is not None:
-                event = (EVENT, bucket, channel, stage)
-                buckets[event] = buckets.get(event, 0) + n
-        lost = (stage for stage in business.of_kind("lost") if reached.get(stage) is not None)
-        for stage in (*path[: furthest + 1], *lost):
-            cohort = (COHORT, row["created"], channel, stage)
-            buckets[cohort] = buckets.get(cohort, 0) + n
-    spread: dict[tuple[str, ...], float] = {}
-    for (basis, bucket, channel, stage), n in buckets.items():
-        for window in windows.containing(bucket):
-            key = (basis, window, channel, stage)
-            spread[key] = spread.get(key, 0) + n
-    return Facts(Cells(("basis", "window", "channel", "stage"), spread), Cells(("stage",), present))
+def rows_of(moves: Cells, business: Business) -> Iterator[Row]:
+    """Transitions counted by the stage that each row comes from, None where it names none, and goes to."""
+    for (origin, stage), n in moves:
+        before = business.stage_names[int(origin) - 1] if origin != "0" else None
+        yield {"from_stage": before, "to_stage": stage, "n": int(n)}
 
 
 def reach(leads: Cells, windows: Windows, business: Business) -> Iterator[Sample]:
@@ -190,6 +170,15 @@ def reach(leads: Cells, windows: Windows, business: Business) -> Iterator[Sample
         ({"channel": name, "horizon": span, "estimator": OBSERVED}, *_pair(leads, name, span, first, won))
         for name in channels for span in horizons
     )
+
+
+def projections(found: Projected) -> Iterator[Sample]:
+    """Projected conversion and maturity, where they are defined."""
+    for (channel, horizon), estimate in found.conversion.items():
+        yield from CONVERSION(*estimate, channel=channel, horizon=horizon, estimator=PROJECTED)
+    for (window, horizon), share in found.maturity.items():
+        if not math.isnan(share):
+            yield MATURITY(share, window=window, horizon=horizon)
 
 
 def steps(business: Business) -> tuple[tuple[str, str], ...]:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
+import numpy as np
+
 from sales_exporter.collectors import Collector, Context, Row, deals, money
 from sales_exporter.collectors.cardinality import OTHER, label
-from sales_exporter.collectors.deals import LOST, OPEN, WON
+from sales_exporter.collectors.deals import LOST, OPEN, WON, Deals, Floats
 from sales_exporter.collectors.windows import ALL, DAY, Windows
+from sales_exporter.ledger import deals as book
 from sales_exporter.model import Definition, Sample, gauge
 
 EVERYONE = "(all)"
 """Team of a target that is set for the whole company."""
-REVENUE_TARGET = "revenue"
-"""The metric of a target that the pipeline is held against."""
+REVENUE_TARGET, COST_TARGET = "revenue", "cost_per_conversion"
+"""Metrics of targets: the one that the pipeline is held against, and what a won deal may cost a campaign."""
+SHORTEST_FIRST = ("week", "month", "quarter", "year")
 
 _CLOSED = Definition(
-    unit="deals", entry=deals.CLOSED, order="the status in force", window="half-open, by closed_at",
+    unit="deals", entry=deals.CLOSED, order="the status in force", window=deals.WINDOW,
     unfinished=deals.UNFINISHED,
 )
 _OPEN = Definition(
@@ -77,42 +82,6 @@ COVERAGE = gauge(
 _TODAY = "(to_timestamp(%(now)s) AT TIME ZONE %(zone)s)::date"
 
 
-def figures_sql(relations: Set[str]) -> str:
-    """Deals that are not open, by result and window (its place from the longest, 1), with values and cycles."""
-    return f"""
-    SELECT result, place, count(*) AS n, count(value) AS valued, coalesce(sum(value), 0) AS value,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS median, avg(cycle) AS cycle
-      FROM ({deals.at_moment(relations)}) AS deal
-      JOIN generate_series(1, cardinality(%(starts)s::float8[])) AS place ON place <= bucket
-     WHERE result <> 'open'
-     GROUP BY result, place"""  # noqa: S608  (constants of this package)
-
-
-def pipeline_sql(relations: Set[str]) -> str:
-    """Open deals by the stage that they were in at the moment.
-
-    ``deals`` holds the present stage. Where the log of the deal's lead goes on after the moment, the stage is
-    the last one that the log has before it.
-    """
-    history = "stage_transitions" in relations
-    stage = "CASE WHEN later.moved THEN past.to_stage ELSE stage END" if history else "stage"
-    return f"""
-    SELECT {stage} AS stage, count(*) AS n, count(value) AS valued, coalesce(sum(value), 0) AS value
-      FROM ({deals.at_moment(relations)}) AS deal {_HISTORY if history else ""}
-     WHERE result = 'open'
-     GROUP BY 1"""  # noqa: S608  (constants of this package)
-
-
-_HISTORY = """
-      LEFT JOIN LATERAL (
-           SELECT true AS moved FROM sales.stage_transitions AS t
-            WHERE t.lead_id = deal.lead_id AND t.occurred_at >= to_timestamp(%(now)s) LIMIT 1) AS later ON true
-      LEFT JOIN LATERAL (
-           SELECT to_stage FROM sales.stage_transitions AS t
-            WHERE t.lead_id = deal.lead_id AND t.occurred_at < to_timestamp(%(now)s)
-            ORDER BY occurred_at DESC, transition_id DESC LIMIT 1) AS past ON later.moved"""
-
-
 def targets_sql(relations: Set[str]) -> str:
     """Targets of the running periods; ``start`` is the period's first moment, amount NULL without a rate."""
     amount = money.value("t.amount", "t.currency", "newest")
@@ -129,25 +98,26 @@ def targets_sql(relations: Set[str]) -> str:
 
 
 class Key(Collector):
-    """Three statements: running targets, closed deals by window and period, open deals by stage."""
+    """Running targets from the source, all else from the book of deals."""
 
     name = "key"
     interval = 60.0
     metrics = (REVENUE, DEALS, WITHOUT_RATE, VALUE, PIPELINE, PIPELINE_DEALS, VELOCITY, TARGET, ATTAINED, COVERAGE)
     reads = ("deals",)
+    folds = ("deals",)
 
     async def collect(self, ctx: Context) -> Iterable[Sample]:
         """Key figures at the moment of evaluation."""
         known = {"now": ctx.now, **money.parameters(ctx.business)}
         rows = await ctx.db.fetch(targets_sql(ctx.relations), **known) if "targets" in ctx.relations else []
         targets = Targets.of(rows)
-        # Periods end at the moment like windows do, so one statement answers for both.
-        windows = Windows.ending(ctx.now, ctx.business.windows)
+        # Periods end at the moment like windows do, so one look at the deals answers for both.
+        windows = Windows.hourly(ctx.now, ctx.business.windows)
         spans = Windows.beginning({**dict(zip(windows.names, windows.starts, strict=True)), **targets.starts})
-        closed = Closed.of(await ctx.db.fetch(figures_sql(ctx.relations), starts=list(spans.starts), **known), spans)
-        pipeline = Pipeline.of(
-            await ctx.db.fetch(pipeline_sql(ctx.relations), starts=[], **known), ctx.business.of_kind(OPEN)
-        )
+        found = await asyncio.to_thread(Deals.at, ctx.ledger, ctx.now)
+        rates = await money.rates(ctx, found.currencies())
+        closed = await asyncio.to_thread(Closed.of, found, rates, spans)
+        pipeline = await asyncio.to_thread(Pipeline.of, found, rates, ctx.business.of_kind(OPEN))
         currency = ctx.business.reporting_currency
         return [
             *pipeline.samples(currency),
@@ -167,6 +137,15 @@ class Sum:
     median: float | None = None
     cycle: float | None = None
 
+    @classmethod
+    def of(cls, cents: Floats, cycles: Floats | None = None) -> Sum:
+        """Of values in cents and cycles in seconds, NaN where unknown."""
+        known = cents[~np.isnan(cents)]
+        timed = cycles[~np.isnan(cycles)] if cycles is not None else known[:0]
+        return cls(
+            len(cents), len(known), float(known.sum()) / 100, float(np.median(known)) / 100 if len(known) else None,
+            float(timed.mean()) if len(timed) else None)
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -175,14 +154,21 @@ class Closed:
     sums: Mapping[tuple[str, str], Sum]
 
     @classmethod
-    def of(cls, rows: Iterable[Row], windows: Windows) -> Closed:
-        """From the rows of :func:`figures_sql`, which count windows from the longest."""
-        return cls({
-            (row["result"], windows.names[row["place"] - 1]): Sum(
-                row["n"], row["valued"], float(row["value"]), row["median"], row["cycle"]
-            )
-            for row in rows
-        })
+    def of(cls, deals: Deals, rates: money.Rates, windows: Windows) -> Closed:
+        """From the deals at the moment."""
+        sums: dict[tuple[str, str], Sum] = {}
+        for result, code in ((WON, book.WON), (LOST, book.LOST), (OTHER, book.OTHER)):
+            places = deals.where(code)
+            moments = deals.closed(places)
+            # Only what is won has a value and a cycle in any figure.
+            priced = code == book.WON
+            values = deals.values(places, rates) if priced else np.zeros(0)
+            cycles = deals.cycles(places) if priced else np.zeros(0)
+            for window, start in zip(windows.names, windows.starts, strict=True):
+                inside = moments >= start
+                sums[result, window] = (
+                    Sum.of(values[inside], cycles[inside]) if priced else Sum(int(np.count_nonzero(inside))))
+        return cls(sums)
 
     def get(self, result: str, window: str) -> Sum:
         """The deals of one result and window, which may be none."""
@@ -211,14 +197,16 @@ class Pipeline:
     stages: Mapping[str, Sum]
 
     @classmethod
-    def of(cls, rows: Iterable[Row], stages: Iterable[str]) -> Pipeline:
-        """From the rows of :func:`pipeline_sql`; a stage that is not one of ``stages`` is ``(other)``."""
-        sums = {stage: Sum() for stage in stages}
-        for row in rows:
-            stage = row["stage"] if row["stage"] in sums else OTHER
-            had = sums.get(stage, Sum())
-            sums[stage] = Sum(had.n + row["n"], had.valued + row["valued"], had.value + float(row["value"]))
-        return cls(sums)
+    def of(cls, deals: Deals, rates: money.Rates, stages: Iterable[str]) -> Pipeline:
+        """From the deals at the moment; a stage that is not one of ``stages`` is ``(other)``."""
+        places = deals.where(book.OPEN)
+        values, codes = deals.values(places, rates), deals.records["stage"][places]
+        names = deals.view.scheme.stages
+        mine = {stage: codes == names.index(stage) for stage in stages}
+        strange = ~np.logical_or.reduce([np.zeros(len(codes), dtype=bool), *mine.values()])
+        if strange.any():
+            mine[OTHER] = strange
+        return cls({stage: Sum.of(values[which]) for stage, which in mine.items()})
 
     @property
     def deals(self) -> int:
@@ -263,6 +251,11 @@ class Targets:
         teams = {team: amount for (metric, kind, team), amount in self.amounts.items()
                  if metric == REVENUE_TARGET and kind == period}
         return teams.get(EVERYONE, sum(teams.values()))
+
+    def company(self, metric: str) -> float | None:
+        """The company's own target of the shortest running period that has one."""
+        found = (self.amounts.get((metric, period, EVERYONE)) for period in SHORTEST_FIRST)
+        return next((amount for amount in found if amount is not None), None)
 
     def samples(self, closed: Closed, pipeline: float) -> Iterator[Sample]:
         """Targets, what was attained, and how far the open pipeline covers the rest."""

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import asyncio
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any
 
-import numpy as np
+from scipy.special import stdtrit
 
-from sales_exporter.collectors import Collector, Context, Row
-from sales_exporter.collectors.cardinality import OTHER, TopK, label
+from sales_exporter.collectors import Collector, Context
+from sales_exporter.collectors.cardinality import OTHER, TopK
 from sales_exporter.collectors.ratios import Ratio, ratio
+from sales_exporter.collectors.versions import Version, Weeks, predictions, versions
 from sales_exporter.model import Definition, Metric, Sample, counter, gauge
 from sales_exporter.stats.classification import (
     Confusion,
-    Floats,
     auc,
     calibration_error,
+    kolmogorov_smirnov,
     population_stability_index,
 )
+from sales_exporter.stats.estimated_accuracy import UNDEFINED, EstimatedAccuracy, estimated_accuracy
+from sales_exporter.stats.intervals import LEVEL
 
-LABEL_DAYS, CURRENT_DAYS, REFERENCE_DAYS = 30, 7, 30
-BINS = 10_000
-"""Bins of equal width over 0..1 that scores are counted in; scores of one bin are ties to the AUC."""
-PSI_BINS = 1_000
-"""The same for the score PSI, which joins them to deciles."""
-LEAST_FOR_PSI = 100
+LEAST_FOR_DRIFT = 100
 """Predictions that each side of the score PSI needs: below, its noise looks like movement."""
 
 _MATURE = Definition(
     unit="predictions with a score from 0 to 1",
-    entry="the label is mature: the horizon has passed (no outcome by then is a 0), or a final outcome came before",
+    entry="the label is mature: before the full hour (UTC) that the moment of evaluation lies in, the horizon has "
+    "passed (no outcome by then is a 0), or a final outcome came before that",
     order="the latest outcome of the subject from the prediction to the moment of evaluation",
-    window="labels that matured in the last 30 days", unfinished="pending labels count in no ratio",
+    window="labels that matured in the 30 days before that hour", unfinished="pending labels count in no ratio",
 )
 _ALL = Definition(
     unit="predictions", entry="predicted before the moment of evaluation", order="each once", window="all time",
@@ -41,8 +40,15 @@ _ALL = Definition(
 )
 _SCORES = Definition(
     unit="predictions with a score from 0 to 1", entry="predicted before the moment of evaluation", order="each once",
-    window="[as_of - 7 d, as_of) against the version's first 30 days, as far as they are before that",
+    window="from the reporting day that holds as_of - 7 d to as_of, against the version's first 30 reporting days, as "
+    "far as they are before that",
     unfinished="labels are not needed",
+)
+_ESTIMATED = Definition(
+    unit="predictions with a score from 0 to 1", entry="predicted in the last 7 whole reporting days",
+    order="labels by the latest outcome, of whole weeks of predictions that are all mature",
+    window="the last 13 mature weeks to learn from, mature weeks of the last 53 for the error",
+    unfinished="absent once the labels of the 7 days are mature, and below 4 past estimates from 200 labels each",
 )
 _BY = ("model", "version")
 
@@ -90,162 +96,76 @@ PSI = gauge(
     "sales_model_score_psi", "Population stability index of the scores of the last 7 days against the version's "
     "first 30 days, over deciles of the latter. Absent below 100 predictions on either side.", *_BY, definition=_SCORES,
 )
+KS = gauge(
+    "sales_model_score_ks_statistic", "Largest distance of the distribution functions of the scores of the last 7 days "
+    "and of the version's first 30 days (Kolmogorov-Smirnov), from 1,000 bins. Absent where the score PSI is.", *_BY,
+    definition=_SCORES,
+)
+KS_P = gauge(
+    "sales_model_score_ks_p_value", "Probability of a distance at least as large if nothing had moved. With many "
+    "predictions small for differences that do not matter: look at the statistic.", *_BY, definition=_SCORES,
+)
 SCORES = gauge(
     "sales_model_scores", "Predictions on either side of the score PSI: reference and current.", *_BY, "part",
     definition=_SCORES,
 )
-
-_PAST = "predicted_at < to_timestamp(%(now)s)"
-_SANE = "score BETWEEN 0 AND 1"
-_RECENT = f"to_timestamp(%(now)s) - interval '{LABEL_DAYS} days'"
-_CURRENT = f"predicted_at >= to_timestamp(%(now)s) - interval '{CURRENT_DAYS} days'"
-SCORES_SQL = f"""
-    WITH version AS (
-        SELECT model, version, count(*) AS n,
-               least(min(predicted_at) + interval '{REFERENCE_DAYS} days',
-                     to_timestamp(%(now)s) - interval '{CURRENT_DAYS} days') AS settled
-          FROM sales.model_predictions WHERE {_PAST} GROUP BY model, version),
-    binned AS (
-        SELECT model, version, least(floor(score * {PSI_BINS}), {PSI_BINS - 1})::int AS bin,
-               count(*) FILTER (WHERE predicted_at < settled)::int AS reference,
-               count(*) FILTER (WHERE {_CURRENT})::int AS current
-          FROM sales.model_predictions JOIN version USING (model, version)
-         WHERE {_PAST} AND {_SANE} AND (predicted_at < settled OR {_CURRENT})
-         GROUP BY model, version, bin)
-    SELECT model, version, n, array_agg(bin) AS bins, array_agg(reference) AS reference, array_agg(current) AS current
-      FROM version LEFT JOIN binned USING (model, version)
-     GROUP BY model, version, n"""  # noqa: S608  (constants of this module)
-
-# A horizon that is no length of time, or longer than a life, is never over; and it must not overflow.
-# A label whose horizon ended before the window matured before it too, so those need no look at their outcome.
-LABELS_SQL = f"""
-    WITH prediction AS (
-        SELECT *, CASE WHEN horizon_seconds BETWEEN 0 AND 3e9 THEN predicted_at + horizon_seconds * interval '1 second'
-                       ELSE 'infinity' END AS due
-          FROM sales.model_predictions WHERE {_PAST} AND {_SANE}),
-    labelled AS MATERIALIZED (
-        SELECT model, version, score, least(floor(score * {BINS}), {BINS - 1})::int AS bin,
-               score >= coalesce(threshold, 0.5) AS decided, coalesce(label = 1, false) AS came_true,
-               CASE WHEN is_final AND observed_at < due THEN observed_at
-                    WHEN due <= to_timestamp(%(now)s) THEN due END AS matured
-          FROM prediction AS p
-          LEFT JOIN LATERAL (
-               SELECT label, is_final, observed_at
-                 FROM sales.model_outcomes AS o
-                WHERE o.subject_kind = p.subject_kind AND o.subject_id = p.subject_id
-                  AND o.observed_at >= p.predicted_at AND o.observed_at < to_timestamp(%(now)s)
-                ORDER BY o.observed_at DESC LIMIT 1) AS outcome ON true
-         WHERE due >= {_RECENT}),
-    binned AS (
-        SELECT model, version, CASE WHEN matured >= {_RECENT} THEN bin END AS bin,
-               count(*) FILTER (WHERE matured IS NULL) AS pending,
-               count(*) FILTER (WHERE came_true)::int AS positives,
-               count(*) FILTER (WHERE NOT came_true)::int AS negatives,
-               count(*) FILTER (WHERE came_true AND decided) AS true_positive,
-               count(*) FILTER (WHERE NOT came_true AND decided) AS false_positive,
-               sum(score) AS scores, sum((score - came_true::int) ^ 2) AS squares
-          FROM labelled GROUP BY 1, 2, 3)
-    SELECT model, version, coalesce(sum(pending), 0)::bigint AS pending,
-           coalesce(sum(true_positive) FILTER (WHERE bin IS NOT NULL), 0)::bigint AS true_positive,
-           coalesce(sum(false_positive) FILTER (WHERE bin IS NOT NULL), 0)::bigint AS false_positive,
-           coalesce(sum(squares) FILTER (WHERE bin IS NOT NULL), 0) AS squares,
-           array_agg(bin) FILTER (WHERE bin IS NOT NULL) AS bins,
-           array_agg(positives) FILTER (WHERE bin IS NOT NULL) AS positives,
-           array_agg(negatives) FILTER (WHERE bin IS NOT NULL) AS negatives,
-           array_agg(scores) FILTER (WHERE bin IS NOT NULL) AS scores
-      FROM binned GROUP BY model, version"""  # noqa: S608  (constants of this module)
+ESTIMATED = ratio(
+    "sales_model_estimated_accuracy_ratio", "Accuracy that the decisions of the last 7 whole days are expected to turn "
+    "out to have, before their labels arrive, from scores calibrated on mature labels. Blind to a change of what "
+    "scores mean until labels show it. Bounds from the errors of the same estimate in past weeks; absent without them.",
+    *_BY, definition=_ESTIMATED,
+)
+ESTIMATE_ERROR = gauge(
+    "sales_model_estimated_accuracy_error_ratio", "Mean absolute difference between the estimates made in this way for "
+    "past weeks and the accuracy that came out.", *_BY, definition=_ESTIMATED,
+)
 
 
 class Models(Collector):
-    """One statement for the scores of each version, one for its labels, both counted in bins."""
+    """Scores and labels of each version, counted in bins."""
 
     name = "models"
     interval = 60.0
     metrics = (
         PREDICTIONS, LABELS, DECISIONS, *ACCURACY.metrics, *BASELINE.metrics, *PRECISION.metrics, *RECALL.metrics,
-        *F1.metrics, *AUC.metrics, BRIER, CALIBRATION, MEAN_SCORE, *BASE_RATE.metrics, PSI, SCORES,
+        *F1.metrics, *AUC.metrics, BRIER, CALIBRATION, MEAN_SCORE, *BASE_RATE.metrics, PSI, KS, KS_P, SCORES,
+        *ESTIMATED.metrics, ESTIMATE_ERROR,
     )
     reads = ("model_predictions", "model_outcomes")
+    folds = ("predictions",)
 
     def __init__(self) -> None:
         self.top = TopK("model", 1)
+        self._estimates: dict[str, tuple[bytes, EstimatedAccuracy]] = {}
 
     async def collect(self, ctx: Context) -> Iterable[Sample]:
         """Quality of the busiest versions; the others share the counts of ``(other)``."""
-        scores = await ctx.db.fetch(SCORES_SQL, now=ctx.now)
-        versions = joined(scores, await ctx.db.fetch(LABELS_SQL, now=ctx.now))
-        self._choose(versions, ctx.business.model_limit)
-        kept = [version for version in versions if self.top(version.key) == version.key]
-        rest = [version for version in versions if version not in kept]
-        return [*chain.from_iterable(quality(version) for version in kept), *folded(rest)]
+        totals = predictions(ctx.ledger)
+        self._choose(totals, ctx.business.model_limit)
+        kept = [key for key in totals if self.top(key) == key]
+        found = await asyncio.to_thread(versions, ctx.ledger, kept, totals, ctx.now)
+        estimates = await asyncio.to_thread(self._estimated, found[: len(kept)])
+        return [
+            *chain.from_iterable(quality(version) for version in found[: len(kept)]),
+            *chain.from_iterable(outlook(version, estimates[version.key]) for version in found[: len(kept)]),
+            *folded(found[len(kept) :]),
+        ]
 
-    def _choose(self, versions: Iterable[Version], limit: int) -> None:
+    def _choose(self, totals: Mapping[str, int], limit: int) -> None:
         if self.top.limit != limit:
             self.top = TopK("model", limit)
-        self.top.rank({version.key: version.predictions for version in versions})
+        self.top.rank(totals)
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Version:
-    """One version of a model: decisions on mature labels, and counts by bin of ascending score.
-
-    ``positives``, ``negatives`` and ``scores`` (sums) are of mature labels in ``BINS`` bins, ``squares`` the sum of
-    their squared distances from the score; ``reference`` and ``current`` are of ``PSI_BINS`` bins.
-    """
-
-    model: str
-    version: str
-    predictions: int
-    reference: Floats
-    current: Floats
-    pending: int = 0
-    decisions: Confusion = Confusion(0, 0, 0, 0)  # noqa: RUF009  (frozen)
-    squares: float = 0.0
-    positives: Floats = field(default_factory=lambda: np.zeros(BINS))
-    negatives: Floats = field(default_factory=lambda: np.zeros(BINS))
-    scores: Floats = field(default_factory=lambda: np.zeros(BINS))
-
-    @property
-    def key(self) -> str:
-        """The two labels in one; a NUL cannot occur in a text of PostgreSQL."""
-        return f"{self.model}\0{self.version}"
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """Labels of its samples."""
-        return {"model": self.model, "version": self.version}
-
-
-def joined(scores: Iterable[Row], labels: Iterable[Row]) -> list[Version]:
-    """Versions from the rows of both statements; a version without recent labels has none of them."""
-    known = {(row["model"], row["version"]): row for row in labels}
-    return [
-        Version(
-            label(row["model"]), label(row["version"]), row["n"], dense(row, "reference", PSI_BINS),
-            dense(row, "current", PSI_BINS), **_labelled(known.get((row["model"], row["version"]))),
-        )
-        for row in scores
-    ]
-
-
-def _labelled(row: Row | None) -> dict[str, Any]:
-    if row is None:
-        return {}
-    positives, negatives = dense(row, "positives", BINS), dense(row, "negatives", BINS)
-    hits, alarms = row["true_positive"], row["false_positive"]
-    return {
-        "pending": row["pending"], "squares": row["squares"], "scores": dense(row, "scores", BINS),
-        "positives": positives, "negatives": negatives,
-        "decisions": Confusion(hits, alarms, int(positives.sum()) - hits, int(negatives.sum()) - alarms),
-    }
-
-
-def dense(row: Row, column: str, size: int) -> Floats:
-    """A histogram of ``size`` bins from two arrays of a row: the bins that are not empty, and a measure of them."""
-    values = np.zeros(size)
-    if row["bins"] is not None and row["bins"][0] is not None:
-        values[np.asarray(row["bins"], dtype=np.intp)] = row[column]
-    return values
+    def _estimated(self, kept: Iterable[Version]) -> dict[str, EstimatedAccuracy]:
+        """Weeks change once a day and with late labels, and each estimate takes a hundred calibrations: keep it."""
+        known, self._estimates = self._estimates, {}
+        for version in kept:
+            if version.weeks is not None:
+                before = known.get(version.key)
+                same = before is not None and before[0] == version.weeks.digest
+                found = before[1] if before is not None and same else estimated(version.weeks)
+                self._estimates[version.key] = (version.weeks.digest, found)
+        return {key: found for key, (_, found) in self._estimates.items()}
 
 
 def quality(version: Version) -> Iterator[Sample]:
@@ -266,12 +186,40 @@ def quality(version: Version) -> Iterator[Sample]:
 
 
 def drift(version: Version) -> Iterator[Sample]:
-    """Score PSI with the sizes of its two sides."""
+    """Score PSI and Kolmogorov-Smirnov test, with the sizes of their two sides."""
     sizes = {"reference": version.reference.sum(), "current": version.current.sum()}
     for part, size in sizes.items():
         yield SCORES(float(size), part=part, **version.labels)
-    if min(sizes.values()) >= LEAST_FOR_PSI:
+    if min(sizes.values()) >= LEAST_FOR_DRIFT:
         yield PSI(population_stability_index(version.reference, version.current), **version.labels)
+        test = kolmogorov_smirnov(version.reference, version.current)
+        yield KS(test.statistic, **version.labels)
+        yield KS_P(test.p_value, **version.labels)
+
+
+def outlook(version: Version, found: EstimatedAccuracy) -> Iterator[Sample]:
+    """Estimated accuracy of the last week, with its record; nothing while the record is too short."""
+    if found.periods:
+        yield from ESTIMATED(*with_bounds(found), **version.labels)
+        yield ESTIMATE_ERROR(found.error, **version.labels)
+
+
+def estimated(weeks: Weeks) -> EstimatedAccuracy:
+    """From the weeks whose labels are mature, for the last week; undefined when its labels are all mature too."""
+    if weeks.mature == 0:
+        return UNDEFINED
+    past, last = weeks.past, weeks.last
+    return estimated_accuracy(past[0], past[1], past[2], last[0], last[1], weeks.mature)
+
+
+def with_bounds(found: EstimatedAccuracy) -> tuple[float, float, float]:
+    """Estimate with bounds from its own record.
+
+    Normal errors around 0 with this mean size have a deviation of error * sqrt(pi / 2); as it is known from few weeks
+    only, Student's t with as many degrees of freedom takes the place of the normal quantile.
+    """
+    reach = float(stdtrit(found.periods, (1 + LEVEL) / 2)) * found.error * math.sqrt(math.pi / 2)
+    return found.value, max(0.0, found.value - reach), min(1.0, found.value + reach)
 
 
 def counts(labels: dict[str, str], predictions: int, decisions: Confusion, pending: int) -> Iterator[Sample]:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
-from sales_exporter.collectors import Collector, Context, Row
-from sales_exporter.collectors.windows import DAY, Windows
-from sales_exporter.config import Business
+import numpy as np
+from numpy.typing import NDArray
+
+from sales_exporter.collectors import Collector, Context
+from sales_exporter.collectors.ratios import estimate
+from sales_exporter.collectors.stays import entries
+from sales_exporter.collectors.windows import ALL, DAY, HOUR, Windows, length
+from sales_exporter.ledger import leads as visit
+from sales_exporter.ledger.calendar import SECOND
+from sales_exporter.ledger.cube import Cube, Layout
+from sales_exporter.ledger.scheme import EDGES
+from sales_exporter.ledger.view import View
 from sales_exporter.model import Definition, Sample, gauge
+from sales_exporter.stats.grouped import grouped_quantile
+
+Floats = NDArray[np.float64]
 
 QUANTILES = ("0.5", "0.9")
-EXITED = "exited_only"
+EXITED, KAPLAN_MEIER = "exited_only", "km"
 RECENT_DAYS = 30
 
 _VISIT = (
@@ -21,17 +36,36 @@ _VISIT = (
 _ORDER = "transitions by occurred_at, then transition_id"
 _EXITED = Definition(
     unit="finished visits of a stage", entry=_VISIT, order=_ORDER,
-    window="half-open, ends at the moment of evaluation, by the end of the visit",
-    unfinished="left out: too short while long visits are still open; compare sales_stage_oldest_open_seconds",
+    window="from the start of a reporting day to the moment of evaluation, by the end of the visit",
+    unfinished="left out",
 )
-DURATION = gauge(
+_LASTING = Definition(
+    unit="visits of a stage", entry=_VISIT, order=_ORDER,
+    window="from the start of a reporting day to the moment of evaluation, by the beginning of the visit; exited_only: "
+    "by its end",
+    unfinished="km: last longer than their age, which is known to the hour; exited_only: left out, too short while "
+    "long visits are still open",
+)
+DURATION = estimate(
     "sales_stage_duration_seconds",
-    "Time between entering and leaving the stage, of visits that ended in the window; quantiles by linear "
-    "interpolation, negative times count as 0. Count: sales_stage_exits.",
-    "stage", "q", "estimator", "window", definition=_EXITED,
+    "Time between entering and leaving the stage. km: Kaplan-Meier, of visits that began in the window, finished or "
+    "not; the time by which the share q has left, absent until so many have. exited_only: of visits that ended in the "
+    "window, quantiles by linear interpolation, without bounds. Durations that share one of the buckets, 5 % wide, "
+    "count as their mean; negative ones as 0. Counts: sales_stage_entries, sales_stage_exits.",
+    "stage", "q", "estimator", "window", definition=_LASTING,
+)
+RESTRICTED = estimate(
+    "sales_stage_duration_mean_restricted_seconds",
+    "Mean time in the stage when longer visits count as the horizon, by Kaplan-Meier, of visits that began in the last "
+    "two horizons. Absent while none is as old as the horizon. Count: sales_stage_entries with that window.",
+    "stage", "horizon", definition=_LASTING,
+)
+ENTRIES = gauge(
+    "sales_stage_entries", "Visits of the stage that began in the window: what its km durations are taken from. "
+    "Twice each conversion horizon is a window as well.", "stage", "window", definition=_LASTING,
 )
 EXITS = gauge(
-    "sales_stage_exits", "Visits of the stage that ended in the window: what its durations are taken from.",
+    "sales_stage_exits", "Visits of the stage that ended in the window: what its exited_only durations are taken from.",
     "stage", "window", definition=_EXITED,
 )
 _NOW = Definition(
@@ -39,7 +73,8 @@ _NOW = Definition(
 )
 OPEN = gauge("sales_stage_open", "Leads that are in the stage now.", "stage", definition=_NOW)
 OLDEST = gauge(
-    "sales_stage_oldest_open_seconds", "How long the lead that is in the stage the longest has been there.", "stage",
+    "sales_stage_oldest_open_seconds", "How long the lead that is in the stage the longest has been there, counted "
+    "from the start of the hour of its entry.", "stage",
     definition=_NOW,
 )
 SHARE = gauge(
@@ -65,8 +100,9 @@ BOTTLENECK = gauge(
 )
 CYCLE = gauge(
     "sales_cycle_time_seconds",
-    "Time from the creation of a lead to its first won or first lost stage; quantiles by linear interpolation, "
-    "negative times count as 0. Count: sales_funnel_leads with basis event, window all.",
+    "Time from the creation of a lead to its first won or first lost stage; quantiles by linear interpolation. Times "
+    "that share one of the buckets, 5 % wide, count as their mean; negative ones as 0. Count: "
+    "sales_funnel_leads with basis event, window all.",
     "q", "result",
     definition=Definition(
         unit="leads that reached a stage of the result", entry="creation of the lead",
@@ -75,131 +111,177 @@ CYCLE = gauge(
     ),
 )
 
-CYCLES_SQL = """
-    SELECT result, percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (
-               ORDER BY greatest(date_part('epoch', reached - created_at), 0)) AS quantiles
-      FROM (SELECT lead_id, CASE WHEN to_stage = ANY(%(won)s) THEN 'won' ELSE 'lost' END AS result,
-                   min(occurred_at) AS reached
-              FROM sales.stage_transitions
-             WHERE occurred_at < to_timestamp(%(now)s) AND to_stage = ANY(%(won)s::text[] || %(lost)s::text[])
-          GROUP BY lead_id, result) AS ends
-      JOIN sales.leads USING (lead_id)
-     WHERE created_at < to_timestamp(%(now)s) AND NOT is_test
-  GROUP BY result
-"""
-
-
-def visits_sql(windows: int) -> str:
-    """One row a stage: exits and quantiles by window, and open visits, with the time spent in both.
-
-    The history is read once, in the order of the index on (lead_id, occurred_at, transition_id).
-    """
-    starts = "ARRAY(SELECT to_timestamp(s) FROM unnest(%(starts)s::float8[]) AS s)"
-    recent = "to_timestamp(%(recent)s)"
-    places = range(1, windows + 1)
-    exits = ", ".join(f"count(*) FILTER (WHERE bucket >= {place})" for place in places)
-    quantiles = ", ".join(
-        "percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY seconds)"
-        f" FILTER (WHERE bucket >= {place}) AS q{place}"
-        for place in places
-    )
-    return f"""
-    WITH steps AS (
-        SELECT lead_id, created_at, to_stage, occurred_at, transition_id,
-               coalesce(lag(to_stage) OVER history, %(first)s) AS stage,
-               lag(to_stage) OVER history IS NULL AND occurred_at = created_at AS created_there
-          FROM sales.stage_transitions JOIN sales.leads USING (lead_id)
-         WHERE occurred_at < to_timestamp(%(now)s) AND to_stage = ANY(%(stages)s)
-           AND created_at < to_timestamp(%(now)s) AND NOT is_test
-        WINDOW history AS (PARTITION BY lead_id ORDER BY occurred_at, transition_id)
-    ), visits AS (
-        SELECT lead_id, stage, coalesce(lag(occurred_at) OVER history, created_at) AS entered, occurred_at AS left_at,
-               to_stage, created_there, lead(lead_id) OVER history IS NULL AS last
-          FROM steps WHERE stage <> to_stage
-        WINDOW history AS (PARTITION BY lead_id ORDER BY occurred_at, transition_id)
-    ), finished AS (
-        SELECT stage, ARRAY[{exits}] AS exits, {quantiles}, sum(seconds) AS spent,
-               sum(recent) AS recent, count(*) FILTER (WHERE entered >= {recent}) AS entries,
-               count(recent) AS recent_exits
-          FROM (SELECT stage, entered, {_seconds("left_at - entered")} AS seconds,
-                       width_bucket(left_at, {starts}) AS bucket,
-                       CASE WHEN left_at >= {recent} THEN {_seconds(f"left_at - greatest(entered, {recent})")}
-                        END AS recent
-                  FROM visits WHERE NOT created_there OFFSET 0) AS visit
-      GROUP BY stage
-    ), waiting AS (
-        SELECT coalesce(to_stage, %(first)s) AS stage, coalesce(left_at, created_at) AS entered
-          FROM sales.leads LEFT JOIN visits ON visits.lead_id = leads.lead_id AND last
-         WHERE created_at < to_timestamp(%(now)s) AND NOT is_test
-    ), unfinished AS (
-        SELECT stage, count(*) AS open, date_part('epoch', min(entered)) AS oldest,
-               sum({_seconds("to_timestamp(%(now)s) - entered")}) AS spent,
-               sum({_seconds(f"to_timestamp(%(now)s) - greatest(entered, {recent})")}) AS recent,
-               count(*) FILTER (WHERE entered >= {recent}) AS entries
-          FROM waiting GROUP BY stage
-    )
-    SELECT stage, exits, {", ".join(f"q{place}" for place in places)}, recent_exits, open, oldest,
-           coalesce(finished.spent, 0) + coalesce(unfinished.spent, 0) AS spent,
-           coalesce(finished.recent, 0) + coalesce(unfinished.recent, 0) AS recent,
-           coalesce(finished.entries, 0) + coalesce(unfinished.entries, 0) AS entries
-      FROM finished FULL JOIN unfinished USING (stage)"""  # noqa: S608  (numbers alone are put in)
-
-
-def _seconds(interval: str) -> str:
-    return f"greatest(date_part('epoch', {interval}), 0)"
-
 
 class Pipeline(Collector):
     """Durations of finished visits, open visits and their age, time share, bottleneck score and cycle time."""
 
     name = "pipeline"
-    metrics = (DURATION, EXITS, OPEN, OLDEST, SHARE, BOTTLENECK, CYCLE)
+    metrics = (*DURATION.metrics, *RESTRICTED.metrics, ENTRIES, EXITS, OPEN, OLDEST, SHARE, BOTTLENECK, CYCLE)
     reads = ("leads", "stage_transitions")
+    folds = ("leads",)
 
     async def collect(self, ctx: Context) -> Iterable[Sample]:
-        """One statement over the histories, one over their ends."""
-        business = ctx.business
-        windows = Windows.ending(ctx.now, business.windows)
-        rows = await ctx.db.fetch(
-            visits_sql(len(windows.names)),
-            now=ctx.now, recent=ctx.now - RECENT_DAYS * DAY, starts=list(windows.starts),
-            stages=list(business.stage_names), first=business.path[0],
-        )
-        cycles = await ctx.db.fetch(
-            CYCLES_SQL, now=ctx.now, won=list(business.of_kind("won")), lost=list(business.of_kind("lost"))
-        )
-        return [*stages(rows, windows, business, ctx.now), *cycle_times(cycles)]
+        """From the cells of visits."""
+        windows = Windows.ending(ctx.now, ctx.business.windows)
+        visits = Visits.of(ctx.ledger)
+        open_stages = [ctx.business.stage_names.index(name) for name in ctx.business.of_kind("open")]
+        return [
+            *chain.from_iterable(durations(ctx.ledger, visits, stage, windows) for stage in open_stages),
+            *lasting(ctx, visits, open_stages), *waiting(ctx.ledger, open_stages, ctx.now),
+            *spent(ctx.ledger, open_stages, ctx.now), *cycle_times(ctx.ledger),
+        ]
 
 
-def stages(rows: Iterable[Row], windows: Windows, business: Business, now: float) -> Iterator[Sample]:
-    """Samples of the open stages from the rows of :func:`visits_sql`."""
-    known = {row["stage"]: row for row in rows}
-    total = sum(row["spent"] for stage, row in known.items() if stage in business.of_kind("open"))
-    for stage in business.of_kind("open"):
-        row = known.get(stage, {})
-        yield from durations(stage, row, windows)
-        yield OPEN(row.get("open") or 0, stage=stage)
-        if row.get("open"):
-            yield OLDEST(max(0.0, now - row["oldest"]), stage=stage)
-        if total:
-            yield SHARE(row.get("spent", 0.0) / total, stage=stage)
-        if row.get("recent_exits"):
-            score = row["recent"] / row["recent_exits"] * row["entries"] / (RECENT_DAYS * DAY)
-            yield BOTTLENECK(score, stage=stage)
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Mean duration in seconds of the finished visits of a stage in each bucket; NaN where there is none."""
+
+    seconds: Floats
+
+    @classmethod
+    def of(cls, ledger: View) -> Visits:
+        """From all finished visits."""
+        n = _table(ledger, visit.STAYS)
+        return cls(np.divide(_table(ledger, visit.STAY_TIME) / SECOND, n, out=np.full(n.shape, np.nan), where=n > 0))
 
 
-def durations(stage: str, row: Row, windows: Windows) -> Iterator[Sample]:
+def _table(ledger: View, layout: Layout) -> Floats:
+    columns, counts = ledger.read(layout)
+    table = np.zeros((len(ledger.scheme.stages), len(EDGES) + 1))
+    np.add.at(table, (columns["stage"], columns["bucket"]), counts)
+    return table
+
+
+def durations(ledger: View, visits: Visits, stage: int, windows: Windows) -> Iterator[Sample]:
     """Exits of one stage by window, zeros too, and quantiles where there were any."""
-    exits: Sequence[int] = row.get("exits") or [0] * len(windows.names)
-    for place, window in enumerate(windows.names):
-        yield EXITS(exits[place], stage=stage, window=window)
-        found: Sequence[float] = row.get(f"q{place + 1}") or ()
-        for q, value in zip(QUANTILES, found, strict=False):
-            yield DURATION(value, stage=stage, q=q, estimator=EXITED, window=window)
+    name = ledger.scheme.stages[stage]
+    for window, day in windows.days(ledger.scheme.calendar).items():
+        columns, counts = ledger.read(visit.EXITS, day)
+        mine = columns["stage"] == stage
+        n = np.bincount(columns["bucket"][mine], weights=counts[mine], minlength=len(EDGES) + 1)
+        yield EXITS(float(n.sum()), stage=name, window=window)
+        if n.any():
+            found = grouped_quantile(visits.seconds[stage][n > 0], n[n > 0], [float(q) for q in QUANTILES])
+            for q, value in zip(QUANTILES, found.tolist(), strict=True):
+                yield DURATION.value(value, stage=name, q=q, estimator=EXITED, window=window)
 
 
-def cycle_times(rows: Iterable[Row]) -> Iterator[Sample]:
+def lasting(ctx: Context, visits: Visits, stages: Sequence[int]) -> Iterator[Sample]:
+    """Entries by window, zeros too, and what their curves say: quantiles by window, restricted means by horizon."""
+    business, names = ctx.business, ctx.ledger.scheme.stages
+    doubled = {f"{2 * length(span)}d": span for span in business.conversion_horizons if span != ALL}
+    windows = Windows.ending(ctx.now, dict.fromkeys((*business.windows, *doubled)))
+    for window, day in windows.days(ctx.ledger.scheme.calendar).items():
+        began = entries(ctx.ledger, day, ctx.now)
+        for stage in stages:
+            yield ENTRIES(began.total(stage), stage=names[stage], window=window)
+            curve = began.curve(stage, visits.seconds[stage])
+            for q in QUANTILES if window in business.windows else ():
+                found = curve.quantile(float(q))
+                yield from DURATION(*found, stage=names[stage], q=q, estimator=KAPLAN_MEIER, window=window)
+            if window in doubled:
+                horizon = doubled[window]
+                mean = curve.restricted_mean(length(horizon) * DAY)
+                yield from RESTRICTED(*mean, stage=names[stage], horizon=horizon)
+
+
+def waiting(ledger: View, stages: Sequence[int], now: float) -> Iterator[Sample]:
+    """Leads that are in each stage now, zeros too, and the age of the oldest."""
+    columns, counts = ledger.read(visit.OPEN)
+    for stage in stages:
+        name, mine = ledger.scheme.stages[stage], columns["stage"] == stage
+        yield OPEN(float(counts[mine].sum()), stage=name)
+        if mine.any():
+            yield OLDEST(max(0.0, now - float(columns["hour"][mine].min()) * HOUR), stage=name)
+
+
+def spent(ledger: View, stages: Sequence[int], now: float) -> Iterator[Sample]:
+    """Time share and bottleneck score, from entries, exits and their times."""
+    ever = flows(ledger, None, now)
+    seconds = {stage: ever.seconds[stage] for stage in stages}
+    total = sum(seconds.values())
+    for stage in stages:
+        if total > 0:
+            yield SHARE(max(0.0, seconds[stage] / total), stage=ledger.scheme.stages[stage])
+    for load in loads(ledger, stages, now):
+        yield BOTTLENECK(load.score, stage=load.stage)
+
+
+class Load(NamedTuple):
+    """Bottleneck score of a stage and what it is made of."""
+
+    stage: str
+    score: float
+    entries: float
+    exits: float
+
+
+def loads(ledger: View, stages: Sequence[int], now: float) -> Iterator[Load]:
+    """Scores of the stages that had exits."""
+    calendar = ledger.scheme.calendar
+    since = calendar.start(calendar.day(now - RECENT_DAYS * DAY))
+    columns, counts = ledger.read(visit.OPEN)
+    still = np.bincount(columns["stage"], weights=counts, minlength=len(ledger.scheme.stages))
+    recent = flows(ledger, since, now)
+    for stage in stages:
+        if recent.exits[stage]:
+            # All who were there at any time since: who left, less who came in later than the start, and who is there.
+            held = max(0.0, recent.seconds[stage] + still[stage] * (now - since))
+            score = held / recent.exits[stage] * recent.entries[stage] / (now - since)
+            yield Load(ledger.scheme.stages[stage], score, float(recent.entries[stage]), float(recent.exits[stage]))
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Entries and exits by stage, and the sum of (exit - origin) less that of (entry - origin), in seconds.
+
+    The origin is the start of the range, or the moment of evaluation for all time: over all time every entry without
+    an exit counts from then to now.
+    """
+
+    entries: Floats
+    exits: Floats
+    seconds: Floats
+
+
+def flows(ledger: View, since: float | None, now: float) -> Flows:
+    """Flows from a start of a day to now."""
+    calendar, size = ledger.scheme.calendar, len(ledger.scheme.stages)
+    first = None if since is None else calendar.day(since)
+    columns, counts = ledger.read(visit.FLOW, first)
+    _, offsets = ledger.read(visit.FLOW_TIME, first)
+    timed = _aligned(ledger, first, offsets)
+    origin = now if since is None else since
+    seconds = counts * (calendar.starts(columns["day"]) / SECOND - origin) + timed
+    n = np.zeros((2, size))
+    np.add.at(n, (columns["direction"], columns["stage"]), counts)
+    signed = np.where(columns["direction"] == visit.OUT, seconds, -seconds)
+    spent = np.zeros(size)
+    np.add.at(spent, columns["stage"], signed)
+    return Flows(n[visit.IN], n[visit.OUT], spent)
+
+
+def _aligned(ledger: View, first: int | None, offsets: NDArray[np.int64]) -> Floats:
+    """Seconds of FLOW_TIME in the order of FLOW, which has cells where all offsets are 0 besides."""
+    flow, timed = (Cube(layout, ledger.tallies[layout.name]) for layout in (visit.FLOW, visit.FLOW_TIME))
+    low = 0 if first is None else visit.FLOW.least(first)
+    keys = flow.tally.keys[flow.tally.keys >= low]
+    found = np.zeros(len(keys))
+    found[np.searchsorted(keys, timed.tally.keys[timed.tally.keys >= low])] = offsets / SECOND
+    return found
+
+
+def cycle_times(ledger: View) -> Iterator[Sample]:
     """Quantiles of the cycle by result; a result that nobody reached has none."""
-    for row in rows:
-        for q, value in zip(QUANTILES, row["quantiles"], strict=True):
-            yield CYCLE(value, q=q, result=row["result"])
+    columns, counts = ledger.read(visit.CYCLES)
+    for result, codes in (("won", (visit.WON,)), ("lost", (visit.LOST, visit.LOST_THEN_WON))):
+        n, total = np.zeros((2, len(EDGES) + 1))
+        mine = np.isin(columns["result"], codes)
+        np.add.at(n, columns["bucket"][mine], counts[mine])
+        times, microseconds = ledger.read(visit.CYCLE_TIME)
+        ours = np.isin(times["result"], codes)
+        np.add.at(total, times["bucket"][ours], microseconds[ours] / SECOND)
+        if n.any():
+            found = grouped_quantile(total[n > 0] / n[n > 0], n[n > 0], [float(q) for q in QUANTILES])
+            for q, value in zip(QUANTILES, found.tolist(), strict=True):
+                yield CYCLE(value, q=q, result=result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -23,11 +24,10 @@ class Ratio:
         return self.value, self.lower, self.upper
 
     def __call__(self, value: float, lower: float, upper: float, /, **labels: str) -> Iterator[Sample]:
-        """Samples of one estimate; nothing at all where it is undefined (NaN)."""
-        if value == value:  # noqa: PLR0124  (NaN is the one value that differs from itself)
-            yield self.value(value, **labels)
-            yield self.lower(lower, **labels)
-            yield self.upper(upper, **labels)
+        """Samples of one estimate; nothing at all where it is undefined (NaN), and no bound that is."""
+        if not math.isnan(value):
+            parts = ((self.value, value), (self.lower, lower), (self.upper, upper))
+            yield from (metric(number, **labels) for metric, number in parts if not math.isnan(number))
 
     def shares(self, counts: Iterable[tuple[Mapping[str, str], float, float]]) -> Iterator[Sample]:
         """Samples of ``(labels, successes, trials)`` with Wilson bounds; rows without trials are left out."""
@@ -44,3 +44,7 @@ def ratio(name: str, text: str, *labels: str, definition: Definition | None = No
         gauge(f"{name}_lower", f"Lower 95 % bound of {name}.", *labels),
         gauge(f"{name}_upper", f"Upper 95 % bound of {name}.", *labels),
     )
+
+
+estimate = ratio
+"""The same three gauges for what is no share, such as a time."""

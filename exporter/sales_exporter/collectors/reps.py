@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
-from sales_exporter.collectors import Collector, Context, Row, deals, money
+import numpy as np
+
+from sales_exporter.collectors import Collector, Context, Row, deals, money, standing
 from sales_exporter.collectors.cardinality import NONE, OTHER, TopK, label
-from sales_exporter.collectors.deals import LOST, OPEN, WON
+from sales_exporter.collectors.deals import LOST, OPEN, WON, Deals
 from sales_exporter.collectors.ratios import ratio
 from sales_exporter.collectors.windows import ALL, Windows
+from sales_exporter.config import Business
+from sales_exporter.ledger import deals as book
+from sales_exporter.ledger.calendar import Ints
 from sales_exporter.ledger.cells import Cells
 from sales_exporter.model import Definition, Sample, gauge
 from sales_exporter.stats.intervals import wilson
@@ -22,7 +27,7 @@ SCORE_DAYS = 90
 Component = Literal["win_ratio", "revenue", "cycle_time", "volume"]
 
 _DEFINITION = Definition(
-    unit="deals", entry=deals.CLOSED, order="the status in force", window="half-open, by closed_at",
+    unit="deals", entry=deals.CLOSED, order="the status in force", window=deals.WINDOW,
     attribution="the rep_id of the deal", unfinished=deals.UNFINISHED,
 )
 DEALS = gauge(
@@ -30,25 +35,24 @@ DEALS = gauge(
     "in window all.", "rep", "result", "window", definition=_DEFINITION,
 )
 WIN = ratio(
-    "sales_rep_win_ratio", "Deals won of deals won or lost in the window, with Wilson bounds. Raw: a rep with few "
-    "deals swings far, look at the bounds.", "rep", "estimator", "window", definition=_DEFINITION,
-)
-RANK = gauge(
-    "sales_rep_rank", "Place of the rep by the lower bound of the raw win ratio in the window, 1 is best; equal bounds "
-    "share the better place. Reps without a decided deal have none.", "rep", "window", definition=_DEFINITION,
+    "sales_rep_win_ratio", "Deals won of deals won or lost in the window. Raw: the share itself with Wilson bounds; a "
+    "rep with few deals swings far. Shrunk: the share pulled towards the team as far as the deals are few, with "
+    "credible bounds; absent with fewer than three reps.", "rep", "estimator", "window", definition=_DEFINITION,
 )
 _SCORE = Definition(
     unit="reps with a deal decided in the last 90 days", entry=deals.CLOSED, order="the status in force",
-    window="[as_of - 90 d, as_of) by closed_at", attribution="the rep_id of the deal", unfinished=deals.UNFINISHED,
+    window=f"90 days, {deals.WINDOW}", attribution="the rep_id of the deal", unfinished=deals.UNFINISHED,
 )
+STANDING = standing.metrics(_DEFINITION, _SCORE)
 SCORE = gauge(
     "sales_rep_score", "Mean of the components that are defined for the rep, weighted by business.rep_score_weights, "
     "0 to 1, over the deals decided in the last 90 days.", "rep", definition=_SCORE,
 )
 COMPONENT = gauge(
-    "sales_rep_score_component", "Parts of the score, 0 to 1. win_ratio: lower bound of the raw win ratio. The others "
-    "are the share of the other reps that the rep outdoes, ties half: revenue by value won, volume by deals decided, "
-    "cycle_time by the shorter median from opening to winning. A part without a basis is absent.",
+    "sales_rep_score_component", "Parts of the score, 0 to 1. win_ratio: lower bound of the shrunk win ratio, of the "
+    "raw one with fewer than three reps. The others are the share of the other reps that the rep outdoes, ties half: "
+    "revenue by value won, volume by deals decided, cycle_time by the shorter median from opening to winning. A part "
+    "without a basis is absent.",
     "rep", "component", definition=_SCORE,
 )
 INFO = gauge(
@@ -59,51 +63,68 @@ INFO = gauge(
 NAMES = "SELECT rep_id, display_name, team FROM sales.reps"
 
 
-def facts_sql(relations: frozenset[str]) -> str:
-    """Deals counted by rep, result and bucket; and, with result NULL, what the score is made of by rep."""
-    recent = f"moment >= to_timestamp(%(now)s) - interval '{SCORE_DAYS} days'"
-    return f"""
-    SELECT rep_id, result, bucket, count(*) AS n,
-           count(*) FILTER (WHERE result = 'won' AND {recent}) AS won,
-           count(*) FILTER (WHERE result = 'lost' AND {recent}) AS lost,
-           sum(value) FILTER (WHERE result = 'won' AND {recent}) AS revenue,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY cycle) FILTER (WHERE result = 'won' AND {recent}) AS cycle
-      FROM ({deals.at_moment(relations)}) AS deal
-     GROUP BY GROUPING SETS ((rep_id, result, bucket), (rep_id))"""  # noqa: S608  (constants of this package)
-
-
 class Reps(Collector):
-    """Counts, ratio, rank and score of the busiest reps; the rest is one rep named ``(other)``."""
+    """Counts, ratios, ranks and score of the busiest reps; the rest is one rep named ``(other)``."""
 
     name = "reps"
     interval = 60.0
-    metrics = (DEALS, *WIN.metrics, RANK, SCORE, COMPONENT, INFO)
+    metrics = (DEALS, *WIN.metrics, *STANDING.metrics, SCORE, COMPONENT, INFO)
     reads = ("deals",)
+    folds = ("deals",)
 
     def __init__(self) -> None:
         self.top = TopK("rep", 1)
 
     async def collect(self, ctx: Context) -> Iterable[Sample]:
-        """One statement over the deals and one over the reps."""
-        windows = Windows.ending(ctx.now, ctx.business.windows)
-        rows = await ctx.db.fetch(
-            facts_sql(ctx.relations), now=ctx.now, starts=list(windows.starts), **money.parameters(ctx.business)
-        )
+        """From the book of deals, and one statement over the reps."""
         names = await ctx.db.fetch(NAMES) if "reps" in ctx.relations else []
-        self._choose(rows, ctx.business.rep_limit)
+        found = await asyncio.to_thread(Deals.at, ctx.ledger, ctx.now)
+        rates = await money.rates(ctx, found.currencies())
         return [
-            *ratios(counted(rows, windows).relabel("rep", self.top), windows),
-            *scores(components(recent(rows)), ctx.business.rep_score_weights, self.top),
+            *await asyncio.to_thread(self._figures, found, rates, ctx.business),
             *info(names, self.top, pseudonymous=ctx.business.pseudonymous_reps),
         ]
 
-    def _choose(self, rows: Iterable[Row], limit: int) -> None:
+    def _figures(self, found: Deals, rates: money.Rates, business: Business) -> list[Sample]:
+        windows = Windows.hourly(found.now, business.windows)
+        reps = numbered(found)
+        self._choose(reps, found, business.rep_limit)
+        cells = counted(found, reps, windows)
+        recent = Recent.of(found, rates, reps, found.now)
+        return [
+            *ratios(cells.relabel("rep", self.top), windows),
+            *standings(cells, windows, self._kept),
+            *recent.samples(business.reporting_currency, self._kept),
+            *scores(components(recent.records), business.rep_score_weights, self.top),
+        ]
+
+    def _choose(self, reps: Roster, found: Deals, limit: int) -> None:
         if self.top.limit != limit:
             self.top = TopK("rep", limit)
-        weights: Counter[str] = Counter()
-        for row in rows:
-            weights[label(row["rep_id"])] += row["n"] if row["result"] is None else 0
-        self.top.rank(weights)
+        there = reps.code[found.result <= book.OTHER]
+        self.top.rank(dict(zip(reps.names, np.bincount(there, minlength=len(reps.names)).tolist(), strict=True)))
+
+    def _kept(self, rep: str) -> bool:
+        return rep != NONE and self.top(rep) == rep
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roster:
+    """Reps of deals: their labels, and the place in them of each deal's."""
+
+    names: list[str]
+    code: Ints
+
+
+def numbered(found: Deals) -> Roster:
+    """The reps of all deals."""
+    numbers = found.records["rep"]
+    present = np.flatnonzero(np.bincount(numbers))
+    labels = [label(found.view.names.text(number)) for number in present.tolist()]
+    names = sorted(set(labels))
+    codes = np.zeros(int(present.max(initial=0)) + 1, dtype=np.int64)
+    codes[present] = [bisect_left(names, text) for text in labels]
+    return Roster(names, codes[numbers])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,33 +141,72 @@ class Record:
     cycle: float | None
 
 
-def counted(rows: Iterable[Row], windows: Windows) -> Cells:
+def counted(found: Deals, reps: Roster, windows: Windows) -> Cells:
     """Deals by rep, result and window."""
     counts: Counter[tuple[str, ...]] = Counter()
-    for row in rows:
-        result = row["result"]
-        if result is None:
-            continue
-        # An open deal is a state and no event: its age does not place it in a window.
-        within = (ALL,) if result == OPEN else windows.containing(row["bucket"])
-        for window in within:
-            counts[label(row["rep_id"]), result, window] += row["n"]
+    for code, result in enumerate((WON, LOST, OPEN, OTHER)):
+        places = found.where(code)
+        bucket = windows.holding(found.closed(places))
+        table = np.bincount(reps.code[places] * _WINDOWS + bucket, minlength=len(reps.names) * _WINDOWS)
+        for place in np.flatnonzero(table).tolist():
+            rep, held = divmod(place, _WINDOWS)
+            # An open deal is a state and no event: its age does not place it in a window.
+            for window in (ALL,) if result == OPEN else windows.containing(held):
+                counts[reps.names[rep], result, window] += int(table[place])
     return Cells(("rep", "result", "window"), counts)
 
 
-def recent(rows: Iterable[Row]) -> dict[str, Record]:
-    """Records of the reps that decided a deal in the last 90 days."""
-    return {
-        label(row["rep_id"]): Record(row["won"], row["lost"], _revenue(row), row["cycle"])
-        for row in rows
-        if row["result"] is None and row["rep_id"] and row["won"] + row["lost"]
-    }
+_WINDOWS = 16
+"""More than the buckets of any configuration."""
 
 
-def _revenue(row: Row) -> float | None:
-    if row["revenue"] is None:
-        return None if row["won"] else 0.0
-    return float(row["revenue"])
+@dataclass(frozen=True, slots=True, eq=False)
+class Recent:
+    """The reps that decided a deal in the last 90 days."""
+
+    records: Mapping[str, Record]
+    reps: list[str]
+    sizes: standing.Logs
+    cycles: standing.Logs
+
+    @classmethod
+    def of(cls, found: Deals, rates: money.Rates, reps: Roster, now: int) -> Recent:
+        """From the deals at the moment."""
+        (start,) = Windows.hourly(now, [f"{SCORE_DAYS}d"]).starts
+        decided = (found.where(book.WON), found.where(book.LOST))
+        won, lost = (places[found.closed(places) >= start] for places in decided)
+        size, by = len(reps.names), reps.code[won]
+        values, cycles = found.values(won, rates), found.cycles(won)
+        counts = [np.bincount(reps.code[places], minlength=size).tolist() for places in (won, lost)]
+        priced = ~np.isnan(values)
+        valued = np.bincount(by[priced], minlength=size)
+        sums = np.bincount(by[priced], values[priced], size) / 100
+        medians = _medians(by, cycles, size)
+        records = {
+            rep: Record(w, n, None if w and not valued[i] else float(sums[i]), medians.get(i))
+            for i, (rep, w, n) in enumerate(zip(reps.names, *counts, strict=True)) if w + n and rep != NONE
+        }
+        timed = np.where(np.isnan(cycles), np.nan, np.maximum(cycles, standing.SHORTEST))
+        known = np.isin(by, [i for i, rep in enumerate(reps.names) if rep != NONE])
+        return cls(
+            records, reps.names, standing.Logs.of(by[known], values[known] / 100, size),
+            standing.Logs.of(by[known], timed[known], size))
+
+    def samples(self, currency: str, keep: standing.Keep) -> Iterator[Sample]:
+        """Who is above the team, and how large and how quick the deals of each are."""
+        yield from standing.above(_decided(self.records), STANDING, keep)
+        yield from standing.typical(self.reps, self.sizes, STANDING.value, keep, currency=currency)
+        yield from standing.typical(self.reps, self.cycles, STANDING.cycle, keep)
+
+
+def _medians(by: Ints, values: standing.Floats, size: int) -> dict[int, float]:
+    """Medians of the values that are numbers."""
+    known = ~np.isnan(values)
+    by, values = by[known], values[known]
+    order = np.argsort(by, kind="stable")
+    ends = np.cumsum(np.bincount(by, minlength=size))
+    parts = np.split(values[order], ends[:-1]) if size else []
+    return {code: float(np.median(part)) for code, part in enumerate(parts) if len(part)}
 
 
 def ratios(cells: Cells, windows: Windows) -> Iterator[Sample]:
@@ -157,37 +217,43 @@ def ratios(cells: Cells, windows: Windows) -> Iterator[Sample]:
         for rep, won, lost in decided:
             yield DEALS(won, rep=rep, result=WON, window=window)
             yield DEALS(lost, rep=rep, result=LOST, window=window)
-        shares = [({"rep": rep, "estimator": "raw", "window": window}, won, won + lost) for rep, won, lost in decided]
-        yield from WIN.shares(shares)
-        yield from ranks(decided, window)
+        yield from WIN.shares(
+            ({"rep": rep, "estimator": standing.RAW, "window": window}, won, won + lost) for rep, won, lost in decided)
     for (rep, result, window), n in cells:
         if result not in {WON, LOST}:
             yield DEALS(n, rep=rep, result=result, window=window)
 
 
-def ranks(decided: Iterable[tuple[str, float, float]], window: str) -> Iterator[Sample]:
-    """Places from 1 by the lower bound of won / (won + lost); ties share the better place."""
-    known = [(rep, won, won + lost) for rep, won, lost in decided if won + lost and rep not in {NONE, OTHER}]
-    lower = wilson([won for _, won, _ in known], [n for _, _, n in known]).lower
-    bounds = dict(zip((rep for rep, _, _ in known), lower.tolist(), strict=True))
-    place = 1
-    for _, tied in groupby(sorted(bounds, key=lambda rep: (-bounds[rep], rep)), key=bounds.__getitem__):
-        names = list(tied)
-        for rep in names:
-            yield RANK(place, rep=rep, window=window)
-        place += len(names)
+def standings(cells: Cells, windows: Windows, keep: standing.Keep) -> Iterator[Sample]:
+    """Shrunk win ratios and ranks by window, among all reps, of those that are kept."""
+    reps = sorted(set(cells.values("rep")) - {NONE})
+    for window in windows.names:
+        won, lost = (np.array([cells.get(rep, result, window) for rep in reps], np.int64) for result in (WON, LOST))
+        some = won + lost > 0
+        found = standing.Decided([reps[i] for i in np.flatnonzero(some)], won[some], (won + lost)[some])
+        yield from standing.ratios(found, WIN, window, keep)
+        yield from standing.places(found, STANDING, window, keep)
 
 
 def components(records: Mapping[str, Record]) -> dict[str, dict[Component, float]]:
     """The components of each rep's score, each 0 to 1; what has no basis is left out."""
-    won, decided = [r.won for r in records.values()], [r.won + r.lost for r in records.values()]
+    found = _decided(records)
+    shrunk = found.rates().bounds().lower
+    # Too few reps tell nothing about a team to be pulled to.
+    lower = np.where(np.isnan(shrunk), wilson(found.won, found.decided).lower, shrunk)
     parts: dict[Component, Mapping[str, float]] = {
-        "win_ratio": dict(zip(records, wilson(won, decided).lower.tolist(), strict=True)),
+        "win_ratio": dict(zip(records, lower.tolist(), strict=True)),
         "revenue": outdone({rep: r.revenue for rep, r in records.items() if r.revenue is not None}),
         "volume": outdone({rep: record.won + record.lost for rep, record in records.items()}),
         "cycle_time": outdone({rep: -r.cycle for rep, r in records.items() if r.cycle is not None}),
     }
     return {rep: {name: part[rep] for name, part in parts.items() if rep in part} for rep in records}
+
+
+def _decided(records: Mapping[str, Record]) -> standing.Decided:
+    return standing.Decided(
+        list(records), np.array([r.won for r in records.values()], np.int64),
+        np.array([r.won + r.lost for r in records.values()], np.int64))
 
 
 def outdone(values: Mapping[str, float]) -> dict[str, float]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sales_exporter.collectors import Row
-from sales_exporter.collectors.cardinality import label
 from sales_exporter.collectors.ratios import Ratio
 from sales_exporter.collectors.windows import Windows
 from sales_exporter.ledger.cells import Cells
@@ -76,6 +74,14 @@ class Facts:
         spent, won = (tuple(c.relabel(column, rename) for c in cells) for cells in (self.spent, self.won))
         return replace(self, spent=spent, won=won)
 
+    def plus(self, more: Facts) -> Facts:
+        """With the won deals and the unassigned revenue of other models."""
+        won = tuple(
+            Cells(mine.columns, {**mine.counts, **theirs.counts})
+            for mine, theirs in zip(self.won, more.won, strict=True))
+        missed = Cells(self.unassigned.columns, {**self.unassigned.counts, **more.unassigned.counts})
+        return replace(self, won=won, unassigned=missed)
+
     def by(self, *places: str) -> Facts:
         """The same facts added up over the other places."""
         spent = tuple(cells.sum_by(*places, "window") for cells in self.spent)
@@ -100,41 +106,6 @@ class Facts:
         longest = {"model": LEAD, "basis": CASH, "window": windows.names[0]}
         revenue, squares = (cells.where(**longest).total() for cells in self.won[1:3])
         return squares / revenue if revenue > 0 else 0.0
-
-
-def counted(won: Iterable[Row], spent: Iterable[Row], windows: Windows) -> Facts:
-    """Facts by channel and campaign from the rows of the two statements of the roi collector."""
-    sums: tuple[dict[tuple[str, ...], float], ...] = ({}, {}, {}, {})
-    missed: list[Row] = []
-    for row in won:
-        if row["assigned"]:
-            amounts = (row["n"], row["revenue"], row["squares"], row["unpriced"])
-            for key in _credited(row, windows):
-                for cells, amount in zip(sums, amounts, strict=True):
-                    cells[key] = cells.get(key, 0.0) + amount
-        else:
-            missed.extend({**row, "window": window} for window in windows.containing(row["closed"]))
-    days = list(_dated(spent, windows))
-    return Facts(
-        ("channel", "campaign"),
-        tuple(Cells.of(days, "channel", "campaign", "window", measure=m) for m in ("spend", "unpriced")),
-        tuple(Cells(("channel", "campaign", "window", "model", "basis"), cells) for cells in sums),
-        Cells.of(missed, "window", "model", measure="revenue"),
-    )
-
-
-def _credited(row: Row, windows: Windows) -> Iterator[tuple[str, ...]]:
-    channel, campaign, model = label(row["channel"]), label(row["campaign"]), row["model"]
-    for basis, bucket in ((CASH, row["closed"]), (COHORT, row["created"])):
-        for window in windows.containing(bucket):
-            yield channel, campaign, window, model, basis
-
-
-def _dated(spent: Iterable[Row], windows: Windows) -> Iterator[Row]:
-    for row in spent:
-        named = {**row, "channel": label(row["channel_id"]), "campaign": label(row["campaign_id"])}
-        for window in windows.containing(row["bucket"]):
-            yield {**named, "window": window}
 
 
 def returns(entries: Iterable[Entry], typical: float) -> list[Estimate]:

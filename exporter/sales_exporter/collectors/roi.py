@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sales_exporter.collectors import Collector, Context, money
+from sales_exporter.collectors import Collector, Context, deals, money
 from sales_exporter.collectors.cardinality import NONE, OTHER, TopK
+from sales_exporter.collectors.credit import SHARED, shared
+from sales_exporter.collectors.deals import Deals, currencies
 from sales_exporter.collectors.ratios import ratio
 from sales_exporter.collectors.returns import (
     CASH,
@@ -20,19 +24,26 @@ from sales_exporter.collectors.returns import (
     Facts,
     best,
     costs,
-    counted,
     returns,
 )
 from sales_exporter.collectors.windows import Windows
+from sales_exporter.collectors.wins import Wins, spent
 from sales_exporter.config import Business
+from sales_exporter.ledger import deals as book
+from sales_exporter.ledger.book import Records
 from sales_exporter.model import Definition, Sample, gauge
 
+CREDIT_SECONDS = 600
+"""How long the credit of several touches holds when no deal has changed."""
 MINIMUM_DEALS = 10
 """Won deals below which a channel cannot be the best one."""
 
 _ATTRIBUTION = (
     "lead: the lead's own channel and campaign as they are now; last, first: channel of the last or first touch of "
-    "the lead before the deal was closed, by occurred_at, then touch_id; deals without one are unassigned"
+    "the lead before the deal was closed, by occurred_at, then touch_id; linear: the same to each touch; position: "
+    "40 % to the first, 40 % to the last, 20 % between; time_decay: half as much each 7 days before the last touch; "
+    "markov, shapley: by removal effects and Shapley values of the paths of won and not won deals. Deals without a "
+    "touch are unassigned"
 )
 _SPEND = Definition(
     unit="money, by the rate of the day", entry="days whose start in the reporting zone lies in the window",
@@ -42,7 +53,7 @@ _SPEND = Definition(
 _REVENUE = Definition(
     unit="won deals that are not of test leads, by the rate of the closing day; without a rate no revenue",
     entry="status won and closed before the moment of evaluation", order="the amount in force",
-    window="half-open, ends at the moment of evaluation; cash: by closed_at; cohort: by creation of the lead",
+    window=f"cash: {deals.WINDOW}; cohort: the same by creation of the lead",
     attribution=_ATTRIBUTION, unfinished="deals that are not won yet bring nothing so far: young cohorts read low",
 )
 _BOUNDS = (
@@ -53,12 +64,14 @@ _ABSENT = "Absent without spend, and where an amount has no exchange rate."
 _MONEY, _COUNT = ("channel", "currency", "window"), ("channel", "window")
 SPEND = gauge("sales_spend", "Spend of the channel in the window.", *_MONEY, definition=_SPEND)
 REVENUE = gauge(
-    "sales_revenue", "Revenue of won deals. cash: closed in the window; cohort: of leads created in it, so far.",
+    "sales_revenue", "Revenue of won deals. cash: closed in the window; cohort: of leads created in it, so far. By "
+    "each model the channels and sales_attribution_unassigned_revenue sum to the same revenue, to the cent.",
     *_MONEY, "model", "basis", definition=_REVENUE,
 )
 DEALS = gauge(
     "sales_revenue_deals", "Won deals behind sales_revenue and the figures made of it. Deals without an exchange rate "
-    "on their closing day count here and bring no revenue.", *_COUNT, "model", "basis",
+    "on their closing day count here and bring no revenue. By linear, position, time_decay, markov and shapley a deal "
+    "counts for each channel that touched it.", *_COUNT, "model", "basis",
     definition=_REVENUE,
 )
 UNASSIGNED = gauge(
@@ -102,54 +115,6 @@ CAMPAIGN_COST = ratio(
     *_MONEY, definition=_REVENUE,
 )
 
-_STARTS = "ARRAY(SELECT to_timestamp(s) FROM unnest(%(starts)s::float8[]) AS s)"
-_TOUCHED = """
-        SELECT deal_id, (array_agg(t.channel_id ORDER BY occurred_at, touch_id))[1] AS first,
-               (array_agg(t.channel_id ORDER BY occurred_at DESC, touch_id DESC))[1] AS last
-          FROM won JOIN sales.touches AS t USING (lead_id)
-         WHERE occurred_at <= closed_at AND occurred_at < to_timestamp(%(now)s)
-      GROUP BY deal_id"""
-_UNTOUCHED = "SELECT NULL::text AS deal_id, NULL::text AS first, NULL::text AS last WHERE false"
-
-
-def deals_sql(relations: Set[str]) -> str:
-    """Won deals by model, credited channel and campaign, and buckets of closing and of the lead's creation."""
-    touched = _TOUCHED if "touches" in relations else _UNTOUCHED
-    return f"""
-    WITH won AS (
-        SELECT deal_id, d.lead_id, closed_at, created_at, channel_id, campaign_id,
-               coalesce(created_at < to_timestamp(%(now)s), false) AS known,
-               {money.value("amount", "d.currency", "fx")} AS value
-          FROM sales.deals AS d LEFT JOIN sales.leads AS l ON l.lead_id = d.lead_id
-               {money.rates_of_day(relations, "fx", "d", "closed_at")}
-         WHERE status = 'won' AND closed_at < to_timestamp(%(now)s) AND is_test IS NOT TRUE
-    ), touched AS ({touched})
-    SELECT model, assigned, channel, campaign, width_bucket(closed_at, {_STARTS}) AS closed,
-           CASE WHEN known THEN width_bucket(created_at, {_STARTS}) END AS created,
-           count(*) AS n, count(*) - count(value) AS unpriced, coalesce(sum(value), 0)::float8 AS revenue,
-           coalesce(sum(value::float8 ^ 2), 0) AS squares
-      FROM won LEFT JOIN touched USING (deal_id)
-      CROSS JOIN LATERAL (VALUES ('lead', known, channel_id, campaign_id),
-                                 ('last', known AND last IS NOT NULL, last, NULL),
-                                 ('first', known AND first IS NOT NULL, first, NULL)
-                         ) AS credit (model, assigned, channel, campaign)
-     WHERE model = ANY(%(models)s)
-  GROUP BY model, assigned, channel, campaign, closed, created"""  # noqa: S608  (constants of this package)
-
-
-def spend_sql(relations: Set[str]) -> str:
-    """Spend by channel, campaign and bucket of the day; ``days`` are the first days of the windows."""
-    midnight = "spend_day::timestamp AT TIME ZONE %(zone)s"
-    return f"""
-    SELECT channel_id, campaign_id, bucket,
-           coalesce(sum(value), 0)::float8 AS spend, count(*) - count(value) AS unpriced
-      FROM (SELECT channel_id, campaign_id, width_bucket(spend_day, %(days)s::date[]) AS bucket,
-                   {money.value("amount", "s.currency", "fx")} AS value
-              FROM sales.spend AS s {money.rates_of_day(relations, "fx", "s", midnight)}
-             WHERE spend_day < %(end)s) AS day
-  GROUP BY channel_id, campaign_id, bucket"""  # noqa: S608  (constants of this package)
-
-
 class Roi(Collector):
     """Spend, revenue, return and cost by channel, and by campaign for those with the most spend."""
 
@@ -159,26 +124,33 @@ class Roi(Collector):
         CAMPAIGN_SPEND, CAMPAIGN_REVENUE, CAMPAIGN_DEALS, *CAMPAIGN_ROI.metrics, *CAMPAIGN_COST.metrics,
     )
     reads = ("leads", "deals")
+    folds = ("deals", "spend")
 
     def __init__(self) -> None:
         self.channels = TopK("channel", 1)
         self.campaigns = TopK("campaign", 1)
+        self._shared: tuple[Records | None, object, Facts] | None = None
 
     async def collect(self, ctx: Context) -> Iterable[Sample]:
-        """One statement over the won deals and, where spend is recorded, one over it."""
+        """From the books of deals and of spend."""
+        found = await asyncio.to_thread(Deals.at, ctx.ledger, ctx.now)
+        rates = await money.rates(ctx, [*found.currencies(), *currencies(ctx.ledger, ctx.ledger.book(book.SPEND))])
+        return await asyncio.to_thread(self._figures, ctx, found, rates)
+
+    def _figures(self, ctx: Context, found: Deals, rates: money.Rates) -> list[Sample]:
         business, zone = ctx.business, ZoneInfo(ctx.business.reporting_timezone)
-        windows = Windows.ending(ctx.now, business.windows)
-        models = (LEAD, LAST, FIRST) if "touches" in ctx.relations else (LEAD,)
-        won = await ctx.db.fetch(
-            deals_sql(ctx.relations), now=ctx.now, starts=list(windows.starts), models=list(models),
-            **money.parameters(business),
-        )
-        spent = await ctx.db.fetch(
-            spend_sql(ctx.relations), days=[first_day(start, zone) for start in windows.starts],
-            end=first_day(ctx.now, zone), **money.parameters(business),
-        ) if "spend" in ctx.relations else []
-        facts = counted(won, spent, windows)
-        self._choose(facts, windows, business)
+        windows = Windows.hourly(ctx.now, business.windows)
+        touched = "touches" in ctx.relations
+        models = (LEAD, LAST, FIRST) if touched else (LEAD,)
+        wins = Wins.of(found, rates, windows)
+        facts = wins.facts(windows, models)
+        if "spend" in ctx.relations:
+            firsts = [number(first_day(start, zone)) for start in windows.starts]
+            facts = replace(facts, spent=spent(ctx.ledger, rates, firsts, number(first_day(ctx.now, zone)), windows))
+        self._choose(facts, windows, business, wins.touching() if touched else [])
+        if touched:
+            models = (*models, *SHARED)
+            facts = facts.plus(self._credits(found, wins, rates, windows, ctx.dear))
         kept = facts.relabel("channel", self.channels).relabel("campaign", self.campaigns)
         result = list(revenue(kept, windows, models, business.reporting_currency))
         if "spend" in ctx.relations:
@@ -186,13 +158,24 @@ class Roi(Collector):
             result += campaign_figures(kept.by("campaign", "channel"), windows, business.reporting_currency)
         return result
 
-    def _choose(self, facts: Facts, windows: Windows, business: Business) -> None:
+    def _credits(
+        self, found: Deals, wins: Wins, rates: money.Rates, windows: Windows, dear: float | None
+    ) -> Facts:
+        """Credit of several touches, anew when deals or rates changed, and every ten minutes because windows move."""
+        key = (found.now // (dear or CREDIT_SECONDS), windows.names, rates.digest, self.channels.kept)
+        old = self._shared is None or (dear is None and self._shared[0] is not found.records)
+        if self._shared is None or old or self._shared[1] != key:
+            self._shared = (found.records, key, shared(found, wins, windows, self.channels))
+        return self._shared[2]
+
+    def _choose(self, facts: Facts, windows: Windows, business: Business, touching: Iterable[str]) -> None:
         if (self.channels.limit, self.campaigns.limit) != (business.channel_limit, business.campaign_limit):
             self.channels = TopK("channel", business.channel_limit)
             self.campaigns = TopK("campaign", business.campaign_limit)
         window = windows.names[0]
         for top, column in ((self.channels, "channel"), (self.campaigns, "campaign")):
-            weights = dict.fromkeys(facts.won[0].values(column), 0.0)
+            names = facts.won[0].values(column)
+            weights = dict.fromkeys([*names, *touching] if top is self.channels else names, 0.0)
             for (name,), amount in facts.spent[0].where(window=window).sum_by(column):
                 weights[name] = amount
             # A campaign ranks by its spend; a channel may earn without any.
@@ -268,6 +251,11 @@ def leaders(
         winner = best(estimates, figure, MINIMUM_DEALS)
         if winner is not None:
             yield BEST(1, **winner.labels, criterion=criterion)
+
+
+def number(day: date) -> int:
+    """Days since 1970."""
+    return (day - date(1970, 1, 1)).days
 
 
 def first_day(moment: float, zone: ZoneInfo) -> date:

@@ -1,0 +1,124 @@
+"""Visits of stages as matrices: what the statistics of durations take, from the cells of leads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sales_exporter.collectors.windows import HOUR
+from sales_exporter.ledger import leads as visit
+from sales_exporter.ledger.calendar import SECOND, Calendar, Ints
+from sales_exporter.ledger.scheme import EDGES
+from sales_exporter.ledger.view import View
+from sales_exporter.stats.survival import Survival, survival
+
+Floats = NDArray[np.float64]
+BUCKETS = len(EDGES) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The reporting days from ``first`` to that of the moment of evaluation; ``now`` in days since its start."""
+
+    first: int
+    now: float
+
+    @classmethod
+    def ending(cls, calendar: Calendar, moment: float, first: int) -> Days:
+        """Days to a moment in epoch seconds, and at least the one before it."""
+        today = calendar.day(moment)
+        part = (moment - calendar.start(today)) / (calendar.start(today + 1) - calendar.start(today))
+        begin = min(first, today - 1)
+        return cls(begin, today - begin + min(max(part, 0.0), 1.0))
+
+    @property
+    def size(self) -> int:
+        """How many days; one that begins at the moment of evaluation is none."""
+        return math.ceil(self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """Visits by stage and day of entry: finished ones by bucket (stages, days, buckets), open ones (stages, days)."""
+
+    finished: Floats
+    open: Floats
+
+
+def stays(ledger: View, days: Days) -> Stays:
+    """Visits that began in these days."""
+    stages = len(ledger.scheme.stages)
+    columns, counts = ledger.read(visit.STAYS, days.first, days.first + days.size)
+    place = (columns["stage"] * days.size + columns["day"] - days.first) * BUCKETS + columns["bucket"]
+    finished = np.bincount(place, weights=counts, minlength=stages * days.size * BUCKETS)
+    still, waiting = ledger.read(visit.OPEN)
+    began = entry_days(ledger, still["hour"]) - days.first
+    mine = (began >= 0) & (began < days.size)
+    place = still["stage"][mine] * days.size + began[mine]
+    left = np.bincount(place, weights=waiting[mine], minlength=stages * days.size)
+    return Stays(
+        finished.reshape(stages, days.size, BUCKETS).astype(np.float64),
+        left.reshape(stages, days.size).astype(np.float64),
+    )
+
+
+def first_day(ledger: View) -> int | None:
+    """The day of the earliest visit, None without any."""
+    columns, _ = ledger.read(visit.STAYS)
+    still, _ = ledger.read(visit.OPEN)
+    days = [part for part in (columns["day"][:1], entry_days(ledger, still["hour"][:1])) if len(part)]
+    return min(int(part[0]) for part in days) if days else None
+
+
+def visits(ledger: View) -> float:
+    """How many visits there are, finished and open."""
+    return float(sum(ledger.read(layout)[1].sum() for layout in (visit.STAYS, visit.OPEN)))
+
+
+def entry_days(ledger: View, hours: Ints) -> Ints:
+    """Reporting days on which hours begin."""
+    return ledger.scheme.calendar.days(hours * round(HOUR) * SECOND)
+
+
+def ages(hours: Ints, now: float) -> Floats:
+    """Mean age in seconds of what began in each hour (UTC) up to now, taken as spread evenly over it."""
+    start = hours * HOUR
+    return np.asarray(np.maximum(now - start - np.minimum(now - start, HOUR) / 2, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Visits of each stage that began in a range: finished ones by bucket (stages, buckets), open ones by age."""
+
+    finished: Floats
+    stage: Ints
+    ages: Floats
+    open: Ints
+
+    def total(self, stage: int) -> float:
+        """How many began."""
+        return float(self.finished[stage].sum() + self.open[self.stage == stage].sum())
+
+    def curve(self, stage: int, seconds: Floats) -> Survival:
+        """How long visits of one stage last, from the mean duration of those in each bucket."""
+        ended, mine = np.flatnonzero(self.finished[stage]), self.stage == stage
+        # Time 0 is there in any case: a curve needs one time.
+        found = np.concatenate([seconds[ended], self.ages[mine], [0.0]])
+        times, place = np.unique(found, return_inverse=True)
+        events = np.bincount(place[: len(ended)], self.finished[stage][ended], len(times))
+        return survival(times, events, np.bincount(place[len(ended) : -1], self.open[mine], len(times)))
+
+
+def entries(ledger: View, since: int | None, now: float) -> Entries:
+    """Visits that began on this reporting day or later."""
+    columns, counts = ledger.read(visit.STAYS, since)
+    stages = len(ledger.scheme.stages)
+    place = columns["stage"] * BUCKETS + columns["bucket"]
+    finished = np.bincount(place, weights=counts, minlength=stages * BUCKETS).reshape(stages, BUCKETS)
+    still, waiting = ledger.read(visit.OPEN)
+    mine = entry_days(ledger, still["hour"]) >= (since or 0)
+    return Entries(
+        finished.astype(np.float64), still["stage"][mine], ages(still["hour"][mine], now), waiting[mine])
