@@ -81,10 +81,13 @@ def test_s10_exporter_serves_under_the_limits_of_its_container(tmp_path: Path):
                       check=False).returncode:
         pytest.skip(f"uid {UID} cannot reach this Python environment")
     read_only = "mount --make-rprivate / && mount -o remount,bind,ro / && mount -t tmpfs tmpfs /tmp && "
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    read_only += f"mount -t tmpfs -o uid={UID},gid={UID},mode=0700 tmpfs {volume} && "
     inside = ["unshare", "--mount", "sh", "-c", read_only + "exec " + shlex.join([*limits, *serve])]
     if str(tmp_path).startswith("/tmp") or sys.prefix.startswith("/tmp"):
         inside[-1] = inside[-1].replace("mount -t tmpfs tmpfs /tmp && ", "")
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "SALES_EXPORTER_STORAGE_PATH": "/nonexistent"}
+    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "SALES_EXPORTER_STORAGE_PATH": str(volume)}
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(inside, cwd="/", env=environment, stdout=log, stderr=log)
     try:

@@ -58,7 +58,7 @@ MUTATIONS: dict[str, Callable[[Board], object]] = {
     "grouping typo": lambda board: replace(board, "sum by (stage)", "sum by (stages)"),
     "syntax": lambda board: replace(board, "sum (", "sum (("),
     "missing rate": lambda board: replace(board, "sales_source_lag_seconds{", "sales_calls_total{"),
-    "unknown variable": lambda board: replace(board, '"$window"', '"$horizon"'),
+    "unknown variable": lambda board: replace(board, '"$window"', '"$nowhere"'),
     "hard-coded job": lambda board: replace(board, 'job=~"$job"', 'job="sales-exporter"'),
     "matcher of the bar dropped": lambda board: replace(board, 'tenant="$tenant",', ""),
     "unit typo": lambda board: first(board, "timeseries")["fieldConfig"]["defaults"].update(unit="percentunits"),

@@ -16,8 +16,10 @@ import pytest
 
 from sales_exporter.collectors import discover, exporter, source
 from sales_exporter.config import Business
-from sales_exporter.demo import generator, history
+from sales_exporter.demo import generator
+from sales_exporter.runtime.blocks import page_of
 from sales_exporter.runtime.exposition import Renderer
+from sales_exporter.runtime.past import evaluate
 from tests.grafana.boards import Board, all_boards, filled, panels, source_of
 from tests.grafana.server import Prometheus, program, serving
 from tests.support.databases import Databases
@@ -50,7 +52,7 @@ def world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
     said: dict[str, float] = {}
     lines: list[str] = []
     for moment in (NOW - WEEK, NOW):
-        series = history.evaluate(database.reader.dsn, Business(), [moment], lambda done, total: None)
+        series = evaluate(database.reader.dsn, Business(), [moment], lambda done, total: None)
         said = {f"{one.name}{{{one.labels}}}": float(one.values[0]) for one in series} | itself(moment)
         for replica in REPLICAS:
             target = f'job="sales-exporter",instance="{replica}",cluster="demo",tenant="default"'
@@ -77,7 +79,7 @@ def itself(moment: float) -> dict[str, float]:
                source.LAG(0.4, source="postgres")]
     for name in discover():
         samples += [exporter.SUCCESS(1, collector=name), exporter.LAST(moment - 5, collector=name)]
-    return history.page_of(Renderer().render(samples).text)
+    return page_of(Renderer().render(samples).text)
 
 
 def alerts(moment: float) -> list[str]:

@@ -10,9 +10,9 @@ import pytest
 from sales_exporter.collectors import discover
 from sales_exporter.demo import generator
 from tests.support.binaries import need
-from tests.support.clocks import FakeClock, until
+from tests.support.clocks import FakeClock
 from tests.support.databases import Databases
-from tests.support.exporting import serving
+from tests.support.exporting import ready, serving
 
 pytestmark = [pytest.mark.stack, pytest.mark.postgres]
 
@@ -23,8 +23,9 @@ async def test_promtool_finds_nothing_to_say_about_our_metrics(databases: Databa
     database = databases.fresh()
     tables, _ = generator.generate(generator.demo(NOW, leads=900, days=60.0, seed=3))
     generator.load(database.owner.dsn, tables)
-    async with serving(database.reader.dsn, FakeClock(NOW.timestamp())) as exporter:
-        await until(lambda: exporter.ready, 30)
+    clock = FakeClock(NOW.timestamp())
+    async with serving(database.reader.dsn, clock) as exporter:
+        await ready(exporter, clock)
         assert {name for name, state in exporter.passes.items() if state.success} == set(discover())
         page = exporter.exposition("text", packed=False, only=None)
     assert lint(page) == ""

@@ -92,12 +92,12 @@ def stages() -> model.Panel:
     def by_stage(name: str, **matchers: str) -> str:
         return f"max by (stage) ({selector(name, **matchers)})"
 
-    median = by_stage("sales_stage_duration_seconds", q="0.5", estimator="exited_only", window="$window")
+    median = by_stage("sales_stage_duration_seconds", q="0.5", estimator="km", window="$window")
     return rows(
         Say(14, "Where deals wait",
-            "Open leads by stage: how many, the age of the oldest, the median stay of those that left the "
-            "stage in the window (those still inside are not in it, so it reads short), the share of all "
-            "time spent there, and the bottleneck score, highest first.",
+            "Open leads by stage: how many, the age of the oldest, the median stay of those that entered the "
+            "stage in the window (those still inside count as lasting longer; empty until half have left), "
+            "the share of all time spent there, and the bottleneck score, highest first.",
             "No stages yet: fill sales.stage_transitions (lead_id, to_stage, occurred_at)"),
         {"stage": "Stage"},
         Figure("Open", by_stage("sales_stage_open"), units.LocaleFormat, 0),

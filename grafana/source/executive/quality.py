@@ -59,14 +59,17 @@ def reps() -> model.Panel:
         return f"({expr}) * on (rep) group_left (name, team) {names}"
 
     def wins(suffix: str) -> str:
-        where = {"estimator": "raw", "window": "$window"}
-        return named(f"max by (rep) ({selector(f'sales_rep_win_ratio{suffix}', **where)})")
+        # There is no team to pull towards with fewer than three reps.
+        shrunk, raw = (
+            f"max by (rep) ({selector(f'sales_rep_win_ratio{suffix}', estimator=estimator, window='$window')})"
+            for estimator in ("shrunk", "raw"))
+        return named(f"{shrunk} or {raw}")
 
     return rows(
         Say(18, "Reps, $window",
-            "Deals won divided by deals decided in the window, with the 95 % interval: when intervals "
-            "overlap, the order says nothing. Sorted by the lower bound, so that a rep with few deals "
-            "does not lead by luck.",
+            "Deals won of deals decided in the window, pulled towards the team as far as the deals are few, "
+            "with 95 % bounds: when they overlap, the order says nothing. Sorted by the lower bound, so that "
+            "a rep with few deals does not lead by luck. Score: of the last 90 days.",
             "No decided deals with a rep in this window: fill deals.rep_id and sales.reps"),
         {"name": "Rep", "team": "Team", "rep": "Id"},
         Figure("Decided", named(total("sales_rep_deals", "rep", result="~won|lost", window="$window")),
