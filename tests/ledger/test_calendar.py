@@ -31,6 +31,7 @@ def number(text: str) -> int:
     return (date.fromisoformat(text) - date(1970, 1, 1)).days
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 @settings(deadline=None)
 @given(at=st.lists(moments, min_size=1, max_size=20))

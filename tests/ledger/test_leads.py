@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,12 +145,14 @@ def cells_of(*some: One) -> Plain:
     return readable(contributions(SCHEME, *arrays(list(some))))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(st.lists(histories(), max_size=6))
 def test_cells_are_those_of_a_plain_reading(some: list[One]) -> None:
     assert readable(contributions(SCHEME, *arrays(some))) == expected(some)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(histories(), max_size=5), st.lists(histories(), max_size=5))
 def test_leads_contribute_each_for_itself(some: list[One], others: list[One]) -> None:

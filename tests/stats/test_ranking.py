@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from sales_exporter.stats.ranking import ranks
 from sales_exporter.stats.shrinkage import rates
 
+# Monte Carlo over many teams takes its time.
+pytestmark = pytest.mark.slow
+
 
 def test_the_highest_value_ranks_first() -> None:
     found = ranks([[0.1, 0.5, 0.3]])

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from sales_exporter.stats.shrinkage import differences_p_value, levels, rates
 
+# Monte Carlo over many teams takes its time.
+pytestmark = pytest.mark.slow
+
 COUNTS = st.lists(
     st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(pair), max(pair))), min_size=3, max_size=12
 )

@@ -16,17 +16,17 @@ from sales_exporter.ledger.calendar import Ints
 from sales_exporter.ledger.cube import Layout, Tally
 from sales_exporter.ledger.scheme import Scheme, buckets
 
-YEAR = 280
-"""Days that make a year of those for which cells of hours stay fine, for what is learned from the last year."""
+LONGER = 120
+"""Days that cohorts and visits stay fine beyond other cells: what is learned from them needs their age to the day."""
 COHORT = Layout("cohort", ("hour", "channel", "stage"), (("hour", 672),))
 """Leads by hour of creation that reached the stage or a later one of the path."""
-CAMPAIGN = Layout("campaign", ("day", "channel", "campaign", "stage"), (("day", 28),), YEAR)
+CAMPAIGN = Layout("campaign", ("day", "channel", "campaign", "stage"), (("day", 28),), LONGER)
 """The same by day, with the campaign."""
 EVENT = Layout("event", ("hour", "channel", "stage"), (("hour", 672),))
 """Leads by hour of their first reach of the stage; the first stage is reached by creation."""
 MOVES = Layout("moves", ("day", "origin", "stage"))
 """Transitions by day; origin is 0 where the row names no stage, else the stage's code + 1."""
-STAYS = Layout("stays", ("day", "stage", "bucket", "to:stage"), (("day", 28),), YEAR)
+STAYS = Layout("stays", ("day", "stage", "bucket", "to:stage"), (("day", 28),), LONGER)
 """Finished visits by day of entry, duration and the stage that followed."""
 EXITS = Layout("exits", ("day", "stage", "bucket"), (("day", 28),))
 """The same visits by the day of their end."""
@@ -36,7 +36,7 @@ FLOW = Layout("flow", ("day", "stage", "direction"))
 """Entries (direction 0) and exits (1) of stages by day."""
 FLOW_TIME = Layout("flow_time", ("day", "stage", "direction"))
 """Microseconds since the day began of the same entries and exits, added up."""
-ENDS = Layout("ends", ("day", "channel", "result", "bucket"), (("day", 28),), YEAR)
+ENDS = Layout("ends", ("day", "channel", "result", "bucket"), (("day", 28),), LONGER)
 """Leads by day of creation and time from creation to their first won stage, or to their first lost one."""
 STAY_TIME = Layout("stay_time", ("stage", "bucket"))
 """Microseconds of all finished visits, added up: with STAYS the mean duration in a bucket."""
