@@ -109,12 +109,14 @@ class Stack:
             shipped("grafana"), layout.url("prometheus"), layout.url("alertmanager"), layout.port("grafana"))
 
     def settle(self) -> float | None:
-        """Wait until every target is up and the Watchdog has arrived; seconds since the start, or None."""
+        """Wait until every target is up, the Watchdog has arrived and the first figures of the ledger are scraped;
+        seconds since the start, or None."""
         limit = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < limit:
             if self.broken:
                 return None
-            if self.summary(None).healthy:
+            seen = self.summary(None)
+            if seen.healthy and seen.series.get("funnel"):
                 return time.monotonic() - self._began
             time.sleep(0.25)
         return None

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from sales_exporter.ledger.book import Book
 from sales_exporter.ledger.bookkeeping import in_place, kept, revised
-from sales_exporter.ledger.cube import BLOCK_DAYS, Cube, Tally
+from sales_exporter.ledger.cube import Cube, Tally
 from sales_exporter.ledger.fill import Readers
 from sales_exporter.ledger.identity import Origin, beyond, origin
 from sales_exporter.ledger.scheme import Scheme
@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 MOST_TOUCHED = 50_000
 """Things that one pass folds at most: two seconds of a pass that may take five. More are read anew in the background,
 where no deadline breaks them off again and again."""
-MARGIN_DAYS = 30
-"""Days that cells stay fine beyond the longest window."""
 REVISITED = 2
 """Parts at the end of an inexact source that each pass reads again, besides one more in turn."""
 
@@ -133,7 +131,7 @@ class Ledger:
             state.rebuilds += 1
             log.warning("ledger is rebuilt", extra={"source": source.name, "reason": "the source is another one"})
         parts = tuple((part.low, part.high) for part in await source.parts(db))
-        mark = Mark(identity, found.snapshot, now, parts, 0, exact=not state.reason, grain=self._grain(now))
+        mark = Mark(identity, found.snapshot, now, parts, 0, exact=not state.reason, grain=self.scheme.grain(now))
         await self._clear(state, mark)
 
     async def _fill(self, readers: Readers, state: State) -> None:
@@ -157,8 +155,8 @@ class Ledger:
     async def _fold(self, db: Reading, state: State, found: Origin, now: float) -> None:
         mark = state.mark
         assert mark is not None
-        if self._grain(now) > mark.grain:
-            mark = await self._coarsen(state, replace(mark, grain=self._grain(now)))
+        if self.scheme.grain(now) > mark.grain:
+            mark = await self._coarsen(state, replace(mark, grain=self.scheme.grain(now)))
         if not mark.exact:
             await self._revisit(db, state, now)
             return
@@ -176,10 +174,6 @@ class Ledger:
         change = await self._changes(db, state.source, keys, mark, new)
         await self._commit(state, change, new, done=due)
         state.seconds = time.monotonic() - began
-
-    def _grain(self, now: float) -> int:
-        """The day by which cells are coarse or not: it moves on in blocks, so that not every day rewrites cells."""
-        return (self.scheme.calendar.day(now) - self.scheme.longest - MARGIN_DAYS) // BLOCK_DAYS * BLOCK_DAYS
 
     async def _coarsen(self, state: State, mark: Mark) -> Mark:
         """Put the cells that have become old into coarse steps."""

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sales_exporter.ledger.calendar import SECOND, Calendar, Ints
+from sales_exporter.ledger.cube import BLOCK_DAYS
 
 VERSION = 1
 """Raised whenever cells mean something else, so that states of an older release are rebuilt."""
+MARGIN_DAYS = 30
+"""Days that cells stay fine beyond the longest window."""
 SHORTEST, RATIO, LONGEST = 60.0, 1.05, 63_072_000.0
 
 
@@ -53,6 +56,10 @@ class Scheme:
         places = np.full(len(self.stages), -1, dtype=np.int64)
         places[list(self.path)] = np.arange(len(self.path))
         return places
+
+    def grain(self, now: float) -> int:
+        """The day before which cells are coarse at a moment: it moves on in blocks, so that few days rewrite cells."""
+        return (self.calendar.day(now) - self.longest - MARGIN_DAYS) // BLOCK_DAYS * BLOCK_DAYS
 
     def of_kind(self, kind: str) -> tuple[int, ...]:
         """Codes of the stages of one kind."""

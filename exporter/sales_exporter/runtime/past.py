@@ -7,7 +7,9 @@ that was changed later is shown as it is now.
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager
@@ -25,7 +27,7 @@ from sales_exporter.ledger.source import Moment, Names, Reads, Source
 from sales_exporter.ledger.sources import discover as sources
 from sales_exporter.ledger.view import View
 from sales_exporter.model import Sample
-from sales_exporter.runtime.blocks import Page, Series, page_of, transposed
+from sales_exporter.runtime.blocks import HOUR, Page, Series, page_of, transposed
 from sales_exporter.runtime.database import Database, Reader
 from sales_exporter.runtime.exposition import Renderer
 from sales_exporter.runtime.ledgers import scheme_of
@@ -38,6 +40,9 @@ CHUNK = 24
 POLL = 0.2
 DEAR = 86_400.0
 """Seconds for which dear figures are kept: a forecast or a projection of each day of the past is enough."""
+
+CADENCE = ((0.04, 1), (0.08, 6))
+"""Hours between two evaluations of a collector, by the seconds that one takes; above all of them a day."""
 
 Progress = Callable[[int, int], None]
 
@@ -71,13 +76,15 @@ class Kept:
     """One source as it was at the moment that has been reached."""
 
     source: Source
+    grain: int = 0
+    """The day before which cells are coarse: a change of a small cube costs less."""
     cubes: dict[str, Cube] = field(default_factory=dict)
     books: dict[str, Book] = field(default_factory=dict)
 
     def move(self, change: Reads) -> None:
         """On to the next moment."""
         for name, tally in change.cells.items():
-            self.cubes[name].add(tally)
+            self.cubes[name].add(self.cubes[name].layout.coarsened(tally, self.grain))
         for name, revision in change.books.items():
             self.books[name], _ = self.books[name].revised(revision)
 
@@ -102,7 +109,7 @@ class Past:
                 relations = await db.relations()
             kept = [await self._start(kind(self._scheme, relations), when)
                     for kind in sources().values() if relations.issuperset(kind.reads)]
-            collectors = [kind() for name, kind in discover().items()
+            collectors = [Evaluated(kind()) for name, kind in discover().items()
                           if name not in NOT_EVALUATED and relations.issuperset(kind.reads)]
             pages: list[Page] = []
             before = when[0]
@@ -118,10 +125,12 @@ class Past:
         moment = Moment(when[-1] if source.timeless else when[0])
         cubes = await recompute(source, self._reader, moment, self._names, _quiet)
         books = await rewrite(source, self._reader, moment, self._names, _quiet)
-        return Kept(source, cubes, books)
+        grain = self._scheme.grain(when[0])
+        coarse = {name: Cube(cube.layout, cube.layout.coarsened(cube.tally, grain)) for name, cube in cubes.items()}
+        return Kept(source, grain, coarse, books)
 
     async def _chunk(
-        self, kept: Sequence[Kept], collectors: Sequence[Collector], relations: frozenset[str], before: float,
+        self, kept: Sequence[Kept], collectors: Sequence[Evaluated], relations: frozenset[str], before: float,
         when: Sequence[float],
     ) -> list[Page]:
         pages = []
@@ -146,11 +155,26 @@ class Past:
         return view
 
 
-async def _samples(collectors: Iterable[Collector], context: Context) -> list[Sample]:
-    samples: list[Sample] = []
-    for collector in collectors:
-        samples.extend(await collector.collect(context))
-    return samples
+class Evaluated:
+    """A collector in the past: where one evaluation takes long, its figures are those of fewer hours, held between."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._samples: tuple[Sample, ...] = ()
+        self._due = -math.inf
+
+    async def at(self, context: Context) -> Iterable[Sample]:
+        """Samples of a moment, or of the last one at which they were evaluated."""
+        if context.now >= self._due:
+            began = time.monotonic()
+            self._samples = tuple(await self._collector.collect(context))
+            took = time.monotonic() - began
+            self._due = context.now + HOUR * next((hours for most, hours in CADENCE if took < most), 24)
+        return self._samples
+
+
+async def _samples(collectors: Iterable[Evaluated], context: Context) -> list[Sample]:
+    return [sample for collector in collectors for sample in await collector.at(context)]
 
 
 def _quiet(done: int, total: int) -> None:

@@ -1,0 +1,44 @@
+"""The past, moved hour by hour, is what a look at each moment gives."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sales_exporter.collectors.funnel import Funnel
+from sales_exporter.collectors.key import Key
+from sales_exporter.collectors.pipeline import Pipeline
+from sales_exporter.config import Business
+from sales_exporter.demo import generator
+from sales_exporter.runtime import past
+from sales_exporter.runtime.blocks import page_of
+from sales_exporter.runtime.exposition import Renderer
+from sales_exporter.runtime.past import Past
+from tests.support.databases import Databases
+from tests.support.reading import collect
+
+UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
+HOURS = 40
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+async def test_an_hour_reached_step_by_step_equals_a_replay_of_it(
+    databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "CADENCE", ((math.inf, 1),))
+    database = databases.fresh()
+    tables, _ = generator.generate(generator.demo(UNTIL, leads=400, days=50.0, seed=5))
+    generator.load(database.owner.dsn, tables)
+    moments = [UNTIL - timedelta(hours=HOURS - n) for n in range(HOURS)]
+    pages = await Past(database.reader.dsn, Business()).pages([moment.timestamp() for moment in moments])
+    assert pages[0] != pages[-1]
+    for place in (0, 23, 24, HOURS - 1):
+        for collector in (Funnel(), Pipeline(), Key()):
+            samples = await collect(collector, database, moments[place])
+            # What is dear is kept for a day, and the estimates of a day ago are others.
+            fresh = {key: value for key, value in page_of(Renderer().render(samples).text).items()
+                     if "projected" not in key and "maturity" not in key}
+            assert {key: pages[place].get(key) for key in fresh} == pytest.approx(fresh)
