@@ -1,6 +1,6 @@
 """How far the conversion of recent cohorts is off, as observed so far and as projected, and how often its band holds.
 
-    SALES_TEST_DATA=/work/shared/data python benchmarks/projection.py
+    SALES_TEST_DATA=FOLDER python benchmarks/projection.py
 
 Olist: real leads and wins. At each of 14 weekly moments (those of expected.json; the last is the day of the last
 lead, and wins are recorded for 167 days more, so every truth is complete) only what had happened by then is known.

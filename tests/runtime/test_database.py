@@ -202,6 +202,32 @@ async def test_close_ends_a_pass_that_is_under_way(database: Database) -> None:
         await task
 
 
+async def test_a_pass_that_is_cancelled_at_any_moment_leaves_no_connection_behind(fresh: Fresh) -> None:
+    async with Proxy(fresh.reader.port) as proxy:
+        login = Login(proxy.port, fresh.reader.user, fresh.reader.password, fresh.reader.database)
+        database = Database(SecretStr(login.dsn), config.Database(connections=1))
+        assert await ask(database) == [{"one": 1}]
+        proxy.set("stall")
+        # The kept connection is being looked at, and its answer does not come.
+        task = asyncio.create_task(ask(database, deadline=30))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert database.open_connections == 0
+        proxy.set("pass")
+        async with database.reader(5.0) as reader:
+            await reader.fetch("SELECT 1 AS one")
+            proxy.set("stall")
+            closing = asyncio.create_task(reader.close(clean=True))
+            await asyncio.sleep(0.05)
+            closing.cancel()
+            await asyncio.gather(closing, return_exceptions=True)
+        assert database.open_connections == 0
+        proxy.set("pass")
+        assert await ask(database) == [{"one": 1}]
+        await database.close()
+
+
 async def test_without_a_connection_string_the_source_is_unavailable() -> None:
     with pytest.raises(SourceUnavailable, match="dsn_file"):
         await ask(Database(None, config.Database()))

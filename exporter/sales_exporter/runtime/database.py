@@ -102,14 +102,17 @@ class Reader:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if clean and not self._late:
-            try:
-                await connection.execute("COMMIT")
-            except psycopg.Error:
-                clean = False
-        if self._alarm is not None:
-            self._alarm.cancel()
-        await self._database.give_back(connection, clean=clean and not self._late)
+        ended = False
+        try:
+            if clean and not self._late:
+                with contextlib.suppress(psycopg.Error):
+                    await connection.execute("COMMIT")
+                    ended = True
+        finally:
+            # Whoever is cancelled in the middle of it gives the connection back all the same.
+            if self._alarm is not None:
+                self._alarm.cancel()
+            await self._database.give_back(connection, clean=ended and not self._late)
 
     async def _begin(self) -> Connection:
         if self._connection is None:
@@ -219,6 +222,10 @@ class Database:
                 await connection.execute("")
             except psycopg.Error:
                 await self._discard(connection)
+            except BaseException:
+                # Cancelled: nobody else knows of this connection.
+                await self._discard(connection)
+                raise
             else:
                 return connection
             finally:
