@@ -17,9 +17,8 @@ import pytest
 from sales_exporter.collectors import discover, exporter, source
 from sales_exporter.config import Business
 from sales_exporter.demo import generator
-from sales_exporter.runtime.blocks import page_of
 from sales_exporter.runtime.exposition import Renderer
-from sales_exporter.runtime.past import evaluate
+from sales_exporter.runtime.past import begin, evaluate
 from tests.grafana.boards import Board, all_boards, filled, panels, source_of
 from tests.grafana.server import Prometheus, program, serving
 from tests.support.databases import Databases
@@ -52,7 +51,8 @@ def world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
     said: dict[str, float] = {}
     lines: list[str] = []
     for moment in (NOW - WEEK, NOW):
-        series = evaluate(database.reader.dsn, Business(), [moment], lambda done, total: None)
+        dsn, business = database.reader.dsn, Business()
+        series = evaluate(dsn, business, begin(dsn, business, moment, quiet), [moment], quiet)
         said = {f"{one.name}{{{one.labels}}}": float(one.values[0]) for one in series} | itself(moment)
         for replica in REPLICAS:
             target = f'job="sales-exporter",instance="{replica}",cluster="demo",tenant="default"'
@@ -67,6 +67,10 @@ def world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield World(prometheus, said)
 
 
+def quiet(done: int, total: int) -> None:
+    """Of the evaluation nothing is told."""
+
+
 def labelled(series: str, more: str) -> str:
     """The text of a series with further labels."""
     name, _, labels = series.partition("{")
@@ -79,7 +83,7 @@ def itself(moment: float) -> dict[str, float]:
                source.LAG(0.4, source="postgres")]
     for name in discover():
         samples += [exporter.SUCCESS(1, collector=name), exporter.LAST(moment - 5, collector=name)]
-    return page_of(Renderer().render(samples).text)
+    return Renderer().values(samples)
 
 
 def alerts(moment: float) -> list[str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import pickle
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sales_exporter.collectors.funnel import Funnel
 from sales_exporter.collectors.key import Key
+from sales_exporter.collectors.models import Models
 from sales_exporter.collectors.pipeline import Pipeline
+from sales_exporter.collectors.reps import Reps
 from sales_exporter.config import Business
 from sales_exporter.demo import generator
 from sales_exporter.runtime import past
-from sales_exporter.runtime.blocks import page_of
 from sales_exporter.runtime.exposition import Renderer
 from sales_exporter.runtime.past import Past
 from tests.support.databases import Databases
@@ -33,12 +35,19 @@ async def test_an_hour_reached_step_by_step_equals_a_replay_of_it(
     tables, _ = generator.generate(generator.demo(UNTIL, leads=400, days=50.0, seed=5))
     generator.load(database.owner.dsn, tables)
     moments = [UNTIL - timedelta(hours=HOURS - n) for n in range(HOURS)]
-    pages = await Past(database.reader.dsn, Business()).pages([moment.timestamp() for moment in moments])
-    assert pages[0] != pages[-1]
+    when = [moment.timestamp() for moment in moments]
+    begun: list[tuple[int, int]] = []
+    # The span begins later than what was read, as that of the second process does.
+    beginning = await Past(database.reader.dsn, Business()).begin(
+        (UNTIL - timedelta(days=20)).timestamp(), lambda done, total: begun.append((done, total)))
+    assert begun[-1] == (100, 100)
+    assert [done for done, _ in begun] == sorted(done for done, _ in begun)
+    columns = await Past(database.reader.dsn, Business()).columns(pickle.loads(pickle.dumps(beginning)), when)
+    assert any(column[0] != column[-1] for column in columns.values())
     for place in (0, 23, 24, HOURS - 1):
-        for collector in (Funnel(), Pipeline(), Key()):
+        for collector in (Funnel(), Pipeline(), Key(), Models(), Reps()):
             samples = await collect(collector, database, moments[place])
             # What is dear is kept for a day, and the estimates of a day ago are others.
-            fresh = {key: value for key, value in page_of(Renderer().render(samples).text).items()
+            fresh = {key: value for key, value in Renderer().values(samples).items()
                      if "projected" not in key and "maturity" not in key}
-            assert {key: pages[place].get(key) for key in fresh} == pytest.approx(fresh)
+            assert {key: columns[key][place] for key in fresh} == pytest.approx(fresh)

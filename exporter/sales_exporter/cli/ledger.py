@@ -20,7 +20,7 @@ from sales_exporter.ledger.audit import Difference
 from sales_exporter.runtime import blocks
 from sales_exporter.runtime.audits import audited
 from sales_exporter.runtime.clock import SystemClock
-from sales_exporter.runtime.past import evaluate
+from sales_exporter.runtime.past import begin, evaluate
 
 ConfigFile = Annotated[
     Path | None,
@@ -84,7 +84,9 @@ def backfill(
     now = SystemClock().now()
     hours = blocks.moments(now, days)
     try:
-        series = evaluate(secret.get_secret_value(), settings.business, hours.tolist(), told("evaluating hours"))
+        source, business = secret.get_secret_value(), settings.business
+        beginning = begin(source, business, float(hours[0]), told("reading the first hour, per cent"))
+        series = evaluate(source, business, beginning, hours.tolist(), told("evaluating hours"))
     except SourceError as error:
         raise UsageError(f"backfill: {error}") from None
     try:

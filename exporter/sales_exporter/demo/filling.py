@@ -24,7 +24,7 @@ from sales_exporter.model import Sample
 from sales_exporter.runtime import blocks
 from sales_exporter.runtime.database import Database
 from sales_exporter.runtime.exposition import Renderer
-from sales_exporter.runtime.past import NOT_EVALUATED, evaluate
+from sales_exporter.runtime.past import NOT_EVALUATED, begin, evaluate
 
 PAST_DAYS = 21
 READER = "sales_exporter"
@@ -68,8 +68,10 @@ def make_past(reader: Login, promtool: Path, tsdb: Path, now: float, report: Rep
     business = Business()
     hours = blocks.moments(now, PAST_DAYS)
     fine = blocks.moments(now, PAST_DAYS, blocks.GAUGE_STEP)
+    with report.step(f"reading what was {PAST_DAYS} days ago") as progress:
+        beginning = begin(reader.dsn, business, float(hours[0]), progress)
     with report.step(f"evaluating {PAST_DAYS} days, hour by hour") as progress:
-        series = evaluate(reader.dsn, business, hours.tolist(), progress)
+        series = evaluate(reader.dsn, business, beginning, hours.tolist(), progress)
     present = asyncio.run(_present(reader, business, now))
     series += blocks.columns(machine.past(present, fine, SEED), blocks.GAUGE_STEP)
     labels = f'job="sales-exporter",instance="{INSTANCES["sales-exporter"]}",cluster="{CLUSTER}",tenant="{TENANT}"'
@@ -96,4 +98,4 @@ async def _present(reader: Login, business: Business, now: float) -> Mapping[str
                     samples.extend(await collector.collect(context))
     finally:
         await database.close()
-    return blocks.page_of(Renderer().render(samples).text)
+    return Renderer().values(samples)

@@ -92,6 +92,17 @@ class Book:
         book, changed = fewer._with(fresh)
         return book, book._pages(np.concatenate([moved, changed]), len(self.records))
 
+    def put(self, records: Records) -> None:
+        """Overwrite records that are there in place: for a book that nobody else reads.
+
+        Raises:
+            ValueError: one of them is not there.
+        """
+        found, known = self._find(records[KEY])
+        if not known.all():
+            raise ValueError(f"book {self.layout.name} lacks a record that is to be overwritten")
+        self.records[self.order[found]] = records
+
     def differences(self, other: Book) -> int:
         """How many records one of the two has and the other has not, or has otherwise."""
         mine, theirs = self.records[self.order], other.records[other.order]

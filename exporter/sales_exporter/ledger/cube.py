@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -109,7 +110,8 @@ class Tally:
 
     def plus(self, other: Tally, sign: int = 1) -> Tally:
         """The sum, or with ``sign`` -1 the difference, of two tallies."""
-        return Tally.of(np.concatenate([self.keys, other.keys]), np.concatenate([self.counts, sign * other.counts]))
+        counts = np.concatenate([self.counts, sign * other.counts.astype(np.int64)])
+        return Tally.of(np.concatenate([self.keys, other.keys]), counts)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -137,15 +139,22 @@ class Cube:
         known = np.zeros(len(change), dtype=bool)
         inside = places < len(keys)
         known[inside] = keys[places[inside]] == change.keys[inside]
+        mine = places[known]
+        sums = counts[mine].astype(np.int64) + change.counts[known]
+        wide = np.promote_types(counts.dtype, _narrowest(np.concatenate([sums, change.counts[~known]])))
         # Readers in other threads keep the arrays that they hold: a pass of theirs sees one state.
-        counts = counts.astype(np.int64)
-        counts[places[known]] += change.counts[known]
+        counts = counts.astype(wide)
+        counts[mine] = sums
+        gone = mine[sums == 0]
         if not known.all():
-            keys = np.insert(keys, places[~known], change.keys[~known])
-            counts = np.insert(counts, places[~known], change.counts[~known])
-        if not counts.all():
-            keys, counts = keys[counts != 0], counts[counts != 0]
-        self.tally = Tally(keys, _narrow(counts))
+            fresh = ~known
+            # Places are those before anything is added or taken away.
+            gone = gone + np.searchsorted(places[fresh], gone, side="right")
+            keys = np.insert(keys, places[fresh], change.keys[fresh])
+            counts = np.insert(counts, places[fresh], change.counts[fresh])
+        if len(gone):
+            keys, counts = np.delete(keys, gone), np.delete(counts, gone)
+        self.tally = Tally(keys, counts)
 
     def read(self, since: int | None = None, until: int | None = None) -> tuple[Columns, Ints]:
         """Columns and counts of the cells whose first field is in ``[since, until)``."""
@@ -156,9 +165,13 @@ class Cube:
 
 
 def _narrow(counts: Ints) -> Ints:
-    """The counts in half the memory where they fit, which all but sums of times and money do."""
-    fits = not len(counts) or max(-int(counts.min()), int(counts.max())) <= np.iinfo(np.int32).max
-    return counts.astype(np.int32 if fits else np.int64)
+    """The counts in as little memory as they fit into, which is mostly two bytes each."""
+    return counts.astype(_narrowest(counts))
+
+
+def _narrowest(counts: Ints) -> np.dtype[Any]:
+    # A signed type that holds the negative of one more holds both ends.
+    return np.min_scalar_type(min(int(counts.min(initial=0)), -int(counts.max(initial=0)) - 1))
 
 
 Changes = Mapping[str, Tally]

@@ -66,10 +66,12 @@ class Touches:
         return Touches(self.deal[mask], self.at[mask], self.channel[mask])
 
 
-def records(rows: Rows, touches: Touches, cutoff: int, paths: Paths) -> Records:
-    """Records of deals; touches count before the cutoff (microseconds) and not after the deal was closed."""
+def records(rows: Rows, touches: Touches, cutoff: int | Ints, paths: Paths) -> Records:
+    """Records of deals; touches count before the cutoff (microseconds, of all or of each) and not after the deal was
+    closed."""
     ended = np.where(rows.closed < 0, np.iinfo(np.int64).max, rows.closed)
-    counted = touches.where((touches.at < cutoff) & (touches.at <= ended[touches.deal]))
+    ends = np.broadcast_to(cutoff, len(rows.key))
+    counted = touches.where((touches.at < ends[touches.deal]) & (touches.at <= ended[touches.deal]))
     return DEALS.records(
         rows.key, cents=rows.cents, created=_seconds(rows.created, UNKNOWN), opened=_seconds(rows.opened, UNKNOWN),
         closed=_seconds(rows.closed, NEVER), path=_paths(rows, counted, paths), rep=rows.rep, channel=rows.channel,

@@ -115,6 +115,10 @@ class Names:
         """The name of a number."""
         return self.texts[number] if number < len(self.texts) else OTHER
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A lock cannot go to another process: texts and paths make the same names there."""
+        return _names, (self.texts[1:], self.paths.texts[1:])
+
     def _number(self, text: str | None) -> int:
         if text is None:
             return 0
@@ -127,6 +131,15 @@ class Names:
             self.texts.append(text)
             self.fresh.append((known, text))
         return known
+
+
+def _names(texts: Sequence[str], paths: Sequence[bytes]) -> Names:
+    names = Names()
+    for number, text in enumerate(texts, 1):
+        names.adopt(number, text)
+    for number, path in enumerate(paths, 1):
+        names.paths.adopt(number, path)
+    return names
 
 
 class Source(ABC):

@@ -31,7 +31,6 @@ minutes and whose rates need two samples in a window."""
 BLOCK, BLOCK_SECONDS = "168h", 168 * HOUR
 _COUNTERS = ("_total", "_bucket", "_count", "_sum")
 Progress = Callable[[int, int], None]
-Page = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,23 +153,6 @@ def _block(
 def columns(samples: Mapping[str, NDArray[np.float64]], step: int) -> list[Series]:
     """Series from a mapping of ``name{labels}`` to values."""
     return [Series(*_split(key), values, step) for key, values in samples.items()]
-
-
-def page_of(text: bytes) -> Page:
-    """Series and values of a text exposition."""
-    lines = [line.rsplit(" ", 1) for line in text.decode().splitlines() if line[0] != "#"]
-    return {key: float(value) for key, value in lines}
-
-
-def transposed(pages: Sequence[Page]) -> list[Series]:
-    """Series from one page for each hour; a series that a page lacks has a gap there."""
-    table: dict[str, NDArray[np.float64]] = {}
-    for i, page in enumerate(pages):
-        for key, value in page.items():
-            if key not in table:
-                table[key] = np.full(len(pages), np.nan)
-            table[key][i] = value
-    return columns(table, HOUR)
 
 
 def _split(key: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate
@@ -92,9 +92,7 @@ class Renderer:
 
     def render(self, samples: Sequence[Sample]) -> Page:
         """A page with the metrics in the order in which they first occur, counters last."""
-        groups, invalid = _grouped(samples)
-        # Families, and within them series, that are gone from this snapshot are forgotten here.
-        self._families = {name: self._family(group[0].metric) for name, group in groups.items()}
+        groups, invalid = self._arranged(samples)
         same: list[str] = []
         text: list[str] = []
         openmetrics: list[str] = []
@@ -118,6 +116,19 @@ class Renderer:
             both + first, both + second, packed + deflated(first), packed + deflated(second),
             series, duplicates, invalid,
         )
+
+    def values(self, samples: Sequence[Sample]) -> dict[str, float]:
+        """The numbers of the lines that a page would have, by the text before each: the name and the labels."""
+        groups, _ = self._arranged(samples)
+        return {
+            prefix[1:-1]: value for name, group in groups.items()
+            for prefix, value in self._families[name].values(group)}
+
+    def _arranged(self, samples: Sequence[Sample]) -> tuple[dict[str, list[Sample]], int]:
+        groups, clashes = _grouped(samples)
+        # Families, and within them series, that are gone from this snapshot are forgotten here.
+        self._families = {name: self._family(group[0].metric) for name, group in groups.items()}
+        return groups, clashes
 
     def _family(self, metric: Metric) -> _Family:
         family = self._families.get(metric.name)
@@ -149,14 +160,21 @@ class _Family:
 
     def render(self, samples: list[Sample]) -> str:
         """The sample lines, each after a line break; empty when no sample is fit to be shown."""
+        shown = self._shown(samples)
+        return "".join([self._run(shown, start) for start in range(0, len(shown), _RUN)])
+
+    def values(self, samples: list[Sample]) -> Iterator[tuple[str, float]]:
+        """The text before the number of each of these lines, and the number."""
+        shown = self._shown(samples)
+        return zip(self.prefixes, self._values(shown), strict=True)
+
+    def _shown(self, samples: list[Sample]) -> list[Sample]:
         valid = self._valid(samples)
         self.invalid = len(samples) - len(valid)
         labels = [sample.labels for sample in valid]
         if labels != self._labels:
             self._arrange(labels)
-        if self._firsts is not None:
-            valid = [valid[i] for i in self._firsts]
-        return "".join([self._run(valid, start) for start in range(0, len(valid), _RUN)])
+        return valid if self._firsts is None else [valid[i] for i in self._firsts]
 
     def _run(self, samples: list[Sample], start: int) -> str:
         found = self._numbers(samples[start : start + _RUN])
@@ -198,7 +216,10 @@ class _Family:
         return [sample for sample in samples if isinstance(sample.value, int | float) and sample.value >= 0]
 
     def _numbers(self, samples: list[Sample]) -> list[str]:
-        return numbers([sample.value for sample in samples])  # type: ignore[misc]
+        return numbers(self._values(samples))
+
+    def _values(self, samples: list[Sample]) -> list[float]:
+        return [sample.value for sample in samples]  # type: ignore[misc]
 
 
 class _Histogram(_Family):
@@ -230,6 +251,15 @@ class _Histogram(_Family):
             if self._summed:
                 texts += (*numbers([value.total]), buckets[-1])
         return texts
+
+    def _values(self, samples: list[Sample]) -> list[float]:
+        found: list[float] = []
+        for sample in samples:
+            value = sample.value
+            assert isinstance(value, Distribution)
+            buckets = [float(count) for count in accumulate(value.counts)]
+            found += (*buckets, value.total, buckets[-1]) if self._summed else buckets
+        return found
 
 
 def numbers(values: list[float]) -> list[str]:

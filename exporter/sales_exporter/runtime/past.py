@@ -10,24 +10,27 @@ import asyncio
 import math
 import multiprocessing
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import SecretStr
 
 from sales_exporter.collectors import Collector, Context, discover
 from sales_exporter.config import Business
 from sales_exporter.config import Database as DatabaseSettings
+from sales_exporter.errors import SourceError
 from sales_exporter.ledger.book import Book
 from sales_exporter.ledger.cube import Cube
 from sales_exporter.ledger.fill import recompute, rewrite
 from sales_exporter.ledger.source import Moment, Names, Reads, Source
 from sales_exporter.ledger.sources import discover as sources
 from sales_exporter.ledger.view import View
-from sales_exporter.model import Sample
-from sales_exporter.runtime.blocks import HOUR, Page, Series, page_of, transposed
+from sales_exporter.runtime.blocks import HOUR, Series, columns
 from sales_exporter.runtime.database import Database, Reader
 from sales_exporter.runtime.exposition import Renderer
 from sales_exporter.runtime.ledgers import scheme_of
@@ -40,15 +43,32 @@ CHUNK = 24
 POLL = 0.2
 DEAR = 86_400.0
 """Seconds for which dear figures are kept: a forecast or a projection of each day of the past is enough."""
+LEAP = 7 * 86_400.0
+"""Seconds that are passed over at once by who begins in the middle: the changes of a week are held in memory."""
 
 CADENCE = ((0.04, 1), (0.08, 6))
 """Hours between two evaluations of a collector, by the seconds that one takes; above all of them a day."""
 
 Progress = Callable[[int, int], None]
+Floats = NDArray[np.float64]
+Columns = dict[str, Floats]
+"""Values at each moment by series, NaN where there is none."""
 
 
-def evaluate(dsn: str, business: Business, when: Sequence[float], progress: Progress) -> list[Series]:
-    """Every collector that reads the source, at each moment (ascending), with two processes side by side.
+def begin(dsn: str, business: Business, moment: float, progress: Progress) -> Beginning:
+    """The sources as they were at a moment; the progress is in per cent.
+
+    Raises:
+        SourceError: the database failed under way.
+    """
+    return asyncio.run(Past(dsn, business).begin(moment, progress))
+
+
+def evaluate(
+    dsn: str, business: Business, beginning: Beginning, when: Sequence[float], progress: Progress
+) -> list[Series]:
+    """Every collector that reads the source, at each moment (ascending, none before the beginning), with two processes
+    side by side.
 
     Raises:
         SourceError: the database failed under way.
@@ -58,35 +78,61 @@ def evaluate(dsn: str, business: Business, when: Sequence[float], progress: Prog
     size = max(CHUNK, -(-len(when) // PROCESSES))
     spans = [list(when[start : start + size]) for start in range(0, len(when), size)]
     with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_share, initargs=(done,)) as pool:
-        jobs = [pool.submit(_evaluate_span, dsn, business, span) for span in spans]
+        jobs = [pool.submit(_evaluate_span, dsn, business, beginning, span) for span in spans]
         while not all(job.done() for job in jobs):
             progress(done.value, len(when))
             wait(jobs, POLL)
-        pages = [page for job in jobs for page in job.result()]
+        found = [job.result() for job in jobs]
     progress(len(when), len(when))
-    return transposed(pages)
+    return columns(_joined(found, [len(span) for span in spans]), HOUR)
 
 
-def _evaluate_span(dsn: str, business: Business, when: list[float]) -> list[Page]:
-    return asyncio.run(Past(dsn, business).pages(when))
+def _evaluate_span(dsn: str, business: Business, beginning: Beginning, when: list[float]) -> Columns:
+    return asyncio.run(Past(dsn, business).columns(beginning, when))
 
 
-@dataclass
+def _joined(spans: Sequence[Columns], sizes: Sequence[int]) -> Columns:
+    """The spans one after the other; a series that one of them lacks has a gap there."""
+    names = dict.fromkeys(name for span in spans for name in span)
+    gaps = [np.full(size, np.nan) for size in sizes]
+    return {name: np.concatenate([span.get(name, gap) for span, gap in zip(spans, gaps, strict=True)])
+            for name in names}
+
+
+@dataclass(slots=True)
 class Kept:
-    """One source as it was at the moment that has been reached."""
+    """One source as it was at the moment that has been reached. Changed in place: nobody else reads it meanwhile."""
 
     source: Source
-    grain: int = 0
+    grain: int
     """The day before which cells are coarse: a change of a small cube costs less."""
-    cubes: dict[str, Cube] = field(default_factory=dict)
-    books: dict[str, Book] = field(default_factory=dict)
+    cubes: dict[str, Cube]
+    books: dict[str, Book]
+    ahead: list[Reads] = field(default_factory=list)
 
-    def move(self, change: Reads) -> None:
+    async def look(self, db: Reader, moments: Sequence[float], names: Names) -> None:
+        """Read the changes from each moment to the next."""
+        if not self.source.timeless:
+            self.ahead = (await self.source.steps(db, moments, names))[::-1]
+
+    def move(self) -> None:
         """On to the next moment."""
-        for name, tally in change.cells.items():
-            self.cubes[name].add(self.cubes[name].layout.coarsened(tally, self.grain))
-        for name, revision in change.books.items():
-            self.books[name], _ = self.books[name].revised(revision)
+        if self.ahead:
+            change = self.ahead.pop()
+            for name, tally in change.cells.items():
+                self.cubes[name].add(self.cubes[name].layout.coarsened(tally, self.grain))
+            for name, revision in change.books.items():
+                self.books[name].put(revision.records)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """All sources at a moment, with the names that they refer to."""
+
+    moment: float
+    relations: frozenset[str]
+    names: Names
+    kept: tuple[Kept, ...]
 
 
 class Past:
@@ -95,64 +141,84 @@ class Past:
     def __init__(self, dsn: str, business: Business) -> None:
         self._business = business
         self._scheme = scheme_of(business)
-        self._names = Names()
         self._database = Database(
-            SecretStr(dsn), DatabaseSettings(connections=1, statement_timeout=60.0, row_budget=200_000))
+            SecretStr(dsn), DatabaseSettings(connections=PROCESSES, statement_timeout=60.0, row_budget=200_000))
 
     def _reader(self) -> AbstractAsyncContextManager[Reader]:
         return self._database.reader(300.0)
 
-    async def pages(self, when: Sequence[float]) -> list[Page]:
-        """Series and values at each moment."""
+    async def begin(self, moment: float, progress: Progress) -> Beginning:
+        """The sources as they were at a moment, two read side by side."""
+        names, turn = Names(), asyncio.Semaphore(PROCESSES)
         try:
             async with self._reader() as db:
                 relations = await db.relations()
-            kept = [await self._start(kind(self._scheme, relations), when)
-                    for kind in sources().values() if relations.issuperset(kind.reads)]
-            collectors = [Evaluated(kind()) for name, kind in discover().items()
-                          if name not in NOT_EVALUATED and relations.issuperset(kind.reads)]
-            pages: list[Page] = []
-            before = when[0]
-            for start in range(0, len(when), CHUNK):
-                pages += await self._chunk(kept, collectors, relations, before, when[start : start + CHUNK])
-                before = when[min(start + CHUNK, len(when)) - 1]
-            return pages
+            kinds = [kind for kind in sources().values() if relations.issuperset(kind.reads)]
+            shares = dict.fromkeys((kind.name for kind in kinds), 0.0)
+
+            async def read(kind: type[Source]) -> Kept:
+                def told(done: int, total: int) -> None:
+                    shares[kind.name] = done / total
+                    progress(round(100 * sum(shares.values()) / len(shares)), 100)
+
+                async with turn:
+                    return await self._kept(kind(self._scheme, relations), moment, names, told)
+
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(read(kind)) for kind in kinds]
+            return Beginning(moment, relations, names, tuple(task.result() for task in tasks))
+        except* SourceError as errors:
+            raise errors.exceptions[0] from None
         finally:
             await self._database.close()
 
-    async def _start(self, source: Source, when: Sequence[float]) -> Kept:
-        """The source as it was at the first moment; one whose cells serve any moment, as it is at the last."""
-        moment = Moment(when[-1] if source.timeless else when[0])
-        cubes = await recompute(source, self._reader, moment, self._names, _quiet)
-        books = await rewrite(source, self._reader, moment, self._names, _quiet)
-        grain = self._scheme.grain(when[0])
+    async def _kept(self, source: Source, moment: float, names: Names, progress: Progress) -> Kept:
+        grain, then = self._scheme.grain(moment), Moment(moment)
+        cubes = await recompute(source, self._reader, then, names, progress)
+        books = await rewrite(source, self._reader, then, names, progress)
         coarse = {name: Cube(cube.layout, cube.layout.coarsened(cube.tally, grain)) for name, cube in cubes.items()}
         return Kept(source, grain, coarse, books)
 
-    async def _chunk(
-        self, kept: Sequence[Kept], collectors: Sequence[Evaluated], relations: frozenset[str], before: float,
-        when: Sequence[float],
-    ) -> list[Page]:
-        pages = []
-        async with self._reader() as db:
-            changes = [
-                [] if one.source.timeless else await one.source.steps(db, [before, *when], self._names) for one in kept]
-            for place, moment in enumerate(when):
-                for one, steps in zip(kept, changes, strict=True):
-                    if steps:
-                        one.move(steps[place])
-                view = self._view(kept)
-                context = Context(now=moment, wall=moment, db=db, business=self._business, ledger=view,
-                                  relations=relations, dear=DEAR)
-                pages.append(page_of(Renderer().render(await _samples(collectors, context)).text))
-                _count()
-        return pages
+    async def columns(self, beginning: Beginning, when: Sequence[float]) -> Columns:
+        """What the collectors say at each moment, none of them before the beginning."""
+        found: Columns = {}
+        collectors = [Evaluated(kind()) for name, kind in discover().items()
+                      if name not in NOT_EVALUATED and beginning.relations.issuperset(kind.reads)]
+        try:
+            await self._leap(beginning, when[0])
+            before = when[0]
+            for start in range(0, len(when), CHUNK):
+                chunk = when[start : start + CHUNK]
+                async with self._reader() as db:
+                    for one in beginning.kept:
+                        await one.look(db, [before, *chunk], beginning.names)
+                    for place, moment in enumerate(chunk, start):
+                        context = self._context(beginning, db, moment)
+                        for collector in collectors:
+                            _put(found, place, len(when), await collector.at(context))
+                        _count()
+                before = chunk[-1]
+            return found
+        finally:
+            await self._database.close()
 
-    def _view(self, kept: Sequence[Kept]) -> View:
-        view = View(self._scheme, self._names)
-        for one in kept:
+    async def _leap(self, beginning: Beginning, moment: float) -> None:
+        """Move all sources on to the moment, without a look in between."""
+        edges = [*np.arange(beginning.moment, moment, LEAP).tolist(), moment]
+        for edge in pairwise(edges):
+            async with self._reader() as db:
+                for one in beginning.kept:
+                    await one.look(db, edge, beginning.names)
+                    one.move()
+
+    def _context(self, beginning: Beginning, db: Reader, moment: float) -> Context:
+        """The sources moved on to their next moment, which is this one."""
+        view = View(self._scheme, beginning.names)
+        for one in beginning.kept:
+            one.move()
             view = view.joined(one.source.name, one.cubes, one.books)
-        return view
+        return Context(now=moment, wall=moment, db=db, business=self._business, ledger=view,
+                       relations=beginning.relations, dear=DEAR)
 
 
 class Evaluated:
@@ -160,25 +226,27 @@ class Evaluated:
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
-        self._samples: tuple[Sample, ...] = ()
+        self._renderer = Renderer()
+        self._values: dict[str, float] = {}
         self._due = -math.inf
 
-    async def at(self, context: Context) -> Iterable[Sample]:
-        """Samples of a moment, or of the last one at which they were evaluated."""
+    async def at(self, context: Context) -> Mapping[str, float]:
+        """Values by series at a moment, or of the last one at which they were evaluated."""
         if context.now >= self._due:
             began = time.monotonic()
-            self._samples = tuple(await self._collector.collect(context))
+            samples = tuple(await self._collector.collect(context))
             took = time.monotonic() - began
             self._due = context.now + HOUR * next((hours for most, hours in CADENCE if took < most), 24)
-        return self._samples
+            self._values = self._renderer.values(samples)
+        return self._values
 
 
-async def _samples(collectors: Iterable[Evaluated], context: Context) -> list[Sample]:
-    return [sample for collector in collectors for sample in await collector.at(context)]
-
-
-def _quiet(done: int, total: int) -> None:
-    """Of the start of a span nothing is told."""
+def _put(found: Columns, place: int, size: int, values: Mapping[str, float]) -> None:
+    for name, value in values.items():
+        column = found.get(name)
+        if column is None:
+            column = found[name] = np.full(size, np.nan)
+        column[place] = value
 
 
 _shared: dict[str, object] = {}

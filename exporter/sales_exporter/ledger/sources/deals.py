@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -12,6 +13,7 @@ import numpy as np
 from sales_exporter.ledger import deals
 from sales_exporter.ledger.book import BookLayout, Revision
 from sales_exporter.ledger.calendar import SECOND, Ints
+from sales_exporter.ledger.cube import NOTHING
 from sales_exporter.ledger.deals import NO_AMOUNT, NO_STAGE, Rows, Touches
 from sales_exporter.ledger.rows import REMOVALS, fresh
 from sales_exporter.ledger.scheme import Scheme
@@ -111,39 +113,53 @@ class DealSource(Source):
             given["ids"] = list(which)
             chosen, wanted = _OF_IDS, (await db.columns(_HASHES, ("key",), ids=list(which)))["key"]
         found = await db.columns(self._rows(chosen), ("deal_id", "lead", *_NUMBERS, *_TEXTS), **given)
-        touches = await self._touches(db, found)
+        history = await self._history(db, found, names)
         ahead = await self._ahead(db, found, moment)
-        rows = Rows(
-            **{name: found[name] for name in _NUMBERS if name != "test"}, test=found["test"].astype(bool),
-            **{name: names.numbered(found[name]) for name in _TEXTS})
-        history = Touches(touches["deal"], touches["at"], names.numbered(touches["channel"]))
+        rows = _numbered(found, names)
         cutoff = round(moment.cutoff * SECOND)
         made = await asyncio.to_thread(deals.records, rows, history, cutoff, names.paths)
         due = [*_due(found["deal_id"], history.deal, history.at, cutoff), *ahead]
         gone = np.setdiff1d(wanted, rows.key)
         return Reads({}, due, len(rows.key), books={deals.DEALS.name: Revision(made, gone)})
 
-    def _rows(self, chosen: str) -> str:
+    async def steps(self, db: Reading, moments: Sequence[float], names: Names) -> list[Reads]:
+        """Deals are read once for all moments; what changes with them is the stage, and the touches so far."""
+        between = dict.fromkeys(
+            (bisect_right(moments, at) - 1, key) for at, key in await self.dated(db, moments[0], moments[-1]))
+        steps = [step for step, _ in between]
+        given = {"stages": list(self.scheme.stages), "ids": [key for _, key in between], "steps": steps,
+                 "ends": [moments[step + 1] for step in steps]}
+        found = await db.columns(
+            self._rows(_OF_STEPS, "d.now"), ("deal_id", "lead", "step", *_NUMBERS, *_TEXTS), **given)
+        history = await self._history(db, found, names)
+        cutoff = np.round(np.asarray(moments[1:]) * SECOND).astype(np.int64)[found["step"]]
+        made = await asyncio.to_thread(deals.records, _numbered(found, names), history, cutoff, names.paths)
+        order = np.argsort(found["step"], kind="stable")
+        parts = np.split(made[order], np.searchsorted(found["step"][order], np.arange(1, len(moments) - 1)))
+        return [Reads({}, books={deals.DEALS.name: Revision(part, NOTHING.keys)}) for part in parts]
+
+    def _rows(self, chosen: str, now: str = "to_timestamp(%(now)s)") -> str:
         lead = "LEFT JOIN LATERAL (SELECT * FROM sales.leads WHERE leads.lead_id = d.lead_id OFFSET 0) AS l ON true"
         known = "leads" in self.relations
         own = (f"{_MOMENT.format('l.created_at')} AS created, coalesce(l.is_test, false) AS test,"
                " l.channel_id AS channel, l.campaign_id AS campaign")
         none = "'-infinity'::timestamptz AS created, false AS test, NULL::text AS channel, NULL::text AS campaign"
-        stage, past = _stage(history="stage_transitions" in self.relations)
+        stage, past = _stage(now) if "stage_transitions" in self.relations else ("stage", "")
+        step = ", d.step" if chosen == _OF_STEPS else ""
         return f"""
             SELECT deal_id, {KEY.format("deal_id")} AS key, d.lead_id AS lead, d.rep_id AS rep, d.currency,
                    {AMOUNT.format("amount")} AS cents, {_MOMENT.format("opened_at")} AS opened,
                    {_MOMENT.format("closed_at")} AS closed,
                    (coalesce(array_position(ARRAY['won', 'lost', 'open'], status), 4) - 1)::int2 AS status,
                    coalesce(array_position(%(stages)s::text[], {stage}) - 1, {NO_STAGE})::int2 AS stage,
-                   {own if known else none}
+                   {own if known else none}{step}
               FROM ({chosen}) AS d {lead if known else ""} {past}"""  # noqa: S608
 
-    async def _touches(self, db: Reading, found: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _history(self, db: Reading, found: Mapping[str, Any], names: Names) -> Touches:
         if "touches" not in self.relations:
-            nothing = np.zeros(0, dtype=np.int64)
-            return {"deal": nothing, "at": nothing, "channel": []}
-        return await db.columns(_TOUCHES, ("deal", "at", "channel"), leads=list(found["lead"]))
+            return Touches(NOTHING.keys, NOTHING.keys, NOTHING.keys)
+        touches = await db.columns(_TOUCHES, ("deal", "at", "channel"), leads=list(found["lead"]))
+        return Touches(touches["deal"], touches["at"], names.numbered(touches["channel"]))
 
     async def _ahead(self, db: Reading, found: Mapping[str, Any], moment: Moment) -> list[tuple[float, str]]:
         """Open deals whose stage is another one once a later transition of the lead has come."""
@@ -163,6 +179,10 @@ _GOES_ON = """
      WHERE lead_id = ANY(%(leads)s::text[]) AND occurred_at >= to_timestamp(%(cutoff)s)"""
 _OF_IDS = f"""
     SELECT {_DEAL} FROM unnest(%(ids)s::text[]) AS t(id)
+     CROSS JOIN LATERAL (SELECT {_DEAL} FROM sales.deals WHERE deal_id = t.id OFFSET 0) AS one"""  # noqa: S608
+_OF_STEPS = f"""
+    SELECT {_DEAL}, to_timestamp(t.ends) AS now, t.step
+      FROM unnest(%(ids)s::text[], %(ends)s::float8[], %(steps)s::int4[]) AS t(id, ends, step)
      CROSS JOIN LATERAL (SELECT {_DEAL} FROM sales.deals WHERE deal_id = t.id OFFSET 0) AS one"""  # noqa: S608
 _HASHES = f"SELECT {KEY.format('id')} AS key FROM unnest(%(ids)s::text[]) AS t(id)"  # noqa: S608
 _TOUCHES = """
@@ -185,23 +205,27 @@ def _in_part(part: Part) -> str:
     return f"SELECT {_DEAL} FROM sales.deals WHERE {low} AND {high}"  # noqa: S608
 
 
-def _stage(*, history: bool) -> tuple[str, str]:
-    """The stage of a deal at the cutoff, and the joins that it needs.
+def _stage(now: str) -> tuple[str, str]:
+    """The stage of a deal at a moment, and the joins that it needs.
 
-    ``deals`` holds the present stage. Where the log of an open deal's lead goes on after the cutoff, the stage is the
+    ``deals`` holds the present stage. Where the log of an open deal's lead goes on after the moment, the stage is the
     last one that the log has before it.
     """
-    if not history:
-        return "stage", ""
-    return "CASE WHEN later.moved THEN past.to_stage ELSE stage END", """
+    return "CASE WHEN later.moved THEN past.to_stage ELSE stage END", f"""
               LEFT JOIN LATERAL (
                    SELECT true AS moved FROM sales.stage_transitions AS t
-                    WHERE (d.closed_at IS NULL OR d.closed_at >= to_timestamp(%(now)s))
-                      AND t.lead_id = d.lead_id AND t.occurred_at >= to_timestamp(%(now)s) LIMIT 1) AS later ON true
+                    WHERE (d.closed_at IS NULL OR d.closed_at >= {now})
+                      AND t.lead_id = d.lead_id AND t.occurred_at >= {now} LIMIT 1) AS later ON true
               LEFT JOIN LATERAL (
                    SELECT to_stage FROM sales.stage_transitions AS t
-                    WHERE t.lead_id = d.lead_id AND t.occurred_at < to_timestamp(%(now)s)
-                    ORDER BY occurred_at DESC, transition_id DESC LIMIT 1) AS past ON later.moved"""
+                    WHERE t.lead_id = d.lead_id AND t.occurred_at < {now}
+                    ORDER BY occurred_at DESC, transition_id DESC LIMIT 1) AS past ON later.moved"""  # noqa: S608
+
+
+def _numbered(found: Mapping[str, Any], names: Names) -> Rows:
+    return Rows(
+        **{name: found[name] for name in _NUMBERS if name != "test"}, test=found["test"].astype(bool),
+        **{name: names.numbered(found[name]) for name in _TEXTS})
 
 
 def _due(ids: Sequence[str], deal: Ints, at: Ints, cutoff: int) -> Iterator[tuple[float, str]]:
