@@ -84,6 +84,19 @@ class Metric:
             values = tuple([_checked(self.name, name, labels[name]) for name in self.labels])
         except KeyError as missing:
             raise MetricError(f"{self.name} lacks the label {missing}") from None
+        return self._sample(values, number)
+
+    def labelled(self, values: Sequence[str]) -> tuple[str, ...]:
+        """Label values in the metric's order, cut and mended as those of a sample are.
+
+        Raises:
+            MetricError: there are more or fewer of them, or one is no string.
+        """
+        if len(values) != len(self.labels):
+            raise MetricError(f"{self.name} takes the labels {self.labels}")
+        return tuple([_checked(self.name, name, value) for name, value in zip(self.labels, values, strict=True)])
+
+    def _sample(self, values: tuple[str, ...], number: float | Distribution) -> Sample:
         if isinstance(number, Distribution):
             if len(number.counts) != len(self.bounds) + 1:
                 raise MetricError(f"{self.name} takes {len(self.bounds) + 1} bucket counts")
