@@ -40,12 +40,25 @@ class Definition:
         return hashlib.sha256("\0".join((*fields, *context)).encode()).hexdigest()[:12]
 
 
+class Exemplar(NamedTuple):
+    """One observation of a bucket with a label that leads to more about it; ``at`` is in epoch seconds."""
+
+    label: str
+    text: str
+    value: float
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Counts of a histogram. ``counts[i]`` is the number in (bounds[i-1], bounds[i]]; the last is above all."""
+    """Counts of a histogram. ``counts[i]`` is the number in (bounds[i-1], bounds[i]]; the last is above all.
+
+    ``exemplars`` are by bucket, or none at all; only OpenMetrics can show them.
+    """
 
     counts: tuple[int, ...]
     total: float
+    exemplars: tuple[Exemplar | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,24 @@
     app.add_middleware(SalesMetrics)        # Starlette, FastAPI
     app = SalesMetrics(app)                 # any ASGI application
 
-What it does for each request is written for speed: two closures, four look-ups, no object of ours. Whatever goes wrong
-in here is counted in ``instrumentation_errors_total`` and the answer goes on as if we were not there.
+What is done for each request is written for speed: two closures, a few look-ups, no object of ours. Whatever goes wrong
+in here is counted in ``instrumentation_errors_total``, and the answer goes on as if we were not there.
 """
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
-from sales_exporter.instrumentation import asgi_streams
+from sales_exporter.instrumentation.exemplars import Exemplars
 from sales_exporter.instrumentation.http import (
     BYTES,
     CLIENT_GONE,
+    LOST,
+    NO_RESPONSE,
     SECONDS,
     UNKNOWN,
     Exchange,
@@ -27,77 +30,101 @@ from sales_exporter.instrumentation.http import (
     scheme_label,
 )
 from sales_exporter.instrumentation.meter import Meter
-from sales_exporter.instrumentation.routes import Scope, template
+from sales_exporter.instrumentation.routes import App, Message, Receive, Scope, Send, template
+from sales_exporter.instrumentation.sockets import websocket
 from sales_exporter.instrumentation.store import Cell
+from sales_exporter.instrumentation.streams import Stream, kind_of
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_TIMED, _SIZED = len(SECONDS) + 1, len(BYTES) + 1
+"""Places of the sums."""
 
 
 class SalesMetrics:
-    """Counts the requests, streams and websockets of an ASGI application."""
+    """Counts the requests, streams and websockets of an ASGI application.
 
-    def __init__(self, app: App, meter: Meter | None = None) -> None:
+    Args:
+        app: the application.
+        meter: where to count; one of its own by default.
+        metrics: an ASGI application that answers ``metrics_path`` instead of ``app``; its requests are not counted.
+        metrics_path: the path that Prometheus scrapes.
+        exemplars: whether the trace id of a request goes along with its duration once a second (OpenMetrics exemplars).
+    """
+
+    def __init__(
+        self, app: App, meter: Meter | None = None, *, metrics: App | None = None, metrics_path: str | None = None,
+        exemplars: bool = True,
+    ) -> None:
         self._app = app
         self.meter = meter or Meter()
         self._http = HttpMeter(self.meter)
-        self._kept: dict[tuple[str, str, int, str], Exchange] = {}
-        self._active: dict[tuple[str, str], Cell] = {}
+        self._exemplars = Exemplars(self.meter)
+        self._never = 0.0 if exemplars else float("inf")
+        self._metrics = metrics
+        self._metrics_path = metrics_path if metrics is not None else None
+        self._kinds: dict[tuple[str, str], _Kind] = {}
+        self.meter.store.on_reset(self._kinds.clear)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # Closures over local variables: an object with slots and bound methods costs half as much again.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: C901, PLR0915
         """One request, websocket or lifespan."""
         if scope["type"] != "http":
-            if scope["type"] == "websocket":
-                await asgi_streams.websocket(self._app, self._http, scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
+            await self._other(scope, receive, send)
             return
         begin = perf_counter()
-        kind = (scope["method"], scope.get("scheme", "http"))
-        active = self._active.get(kind)
-        if active is None:
-            active = self._begun(kind)
-        active[0] += 1
+        kind = self._kinds.get((scope["method"], scope.get("scheme", "http"))) or self._kind(scope)
+        if kind is None or scope["path"] == self._metrics_path:
+            await self._uncounted(kind, scope, receive, send)
+            return
+        kind.active[0] += 1
         outside = scope.get("root_path", "")
         status, got, size, first = 0, 0, 0, 0.0
         over = gone = False
-        stream: asgi_streams.Stream | None = None
-        kept = self._kept
+        headers: Any = None
+        stream: Stream | None = None
 
         def sending(message: Message) -> Awaitable[None]:
-            nonlocal status, size, first, over, stream
+            nonlocal status, size, first, over, headers, stream
             try:
                 if message["type"] == "http.response.body":
                     size += len(message.get("body", b""))
-                    if not message.get("more_body") and not over:
+                    if message.get("more_body"):
                         if stream is None:
-                            over = True
-                            active[0] -= 1
-                            end = perf_counter()
-                            route = template(scope, outside)
-                            cells = kept.get((*kind, status, route)) or self._cells(kind, route, status, None)
-                            took = end - begin
-                            place = bisect_left(SECONDS, took)
-                            cell = cells.duration
-                            cell[place] += 1
-                            cell[12] += took
-                            took = first - begin
-                            place = bisect_left(SECONDS, took)
-                            cell = cells.first_byte
-                            cell[place] += 1
-                            cell[12] += took
-                            place = bisect_left(BYTES, got)
-                            cell = cells.received
-                            cell[place] += 1
-                            cell[8] += got
-                            place = bisect_left(BYTES, size)
-                            cell = cells.sent
-                            cell[place] += 1
-                            cell[8] += size
+                            stream = Stream(self._http, kind_of(headers), self._route(scope, outside))
+                        return stream.passed(send(message))
+                    if over:
+                        return send(message)
+                    over = True
+                    end = perf_counter()
+                    if stream is not None:
+                        facts = Facts(begin, first, end, status, got, size)
+                        self._end(kind, facts, stream.route, stream, None, gone=False)
+                        return send(message)
+                    kind.active[0] -= 1
+                    route = self._route(scope, outside)
+                    cells = kind.kept.get((route, status)) or self._keep(kind, route, status)
+                    took = end - begin
+                    place = bisect_left(SECONDS, took)
+                    cell = cells.duration
+                    cell[place] += 1
+                    cell[_TIMED] += took
+                    if end >= cells.due:
+                        self._exemplars.offer(cells, place, took, end, scope)
+                    took = first - begin
+                    place = bisect_left(SECONDS, took)
+                    cell = cells.first_byte
+                    cell[place] += 1
+                    cell[_TIMED] += took
+                    place = bisect_left(BYTES, got)
+                    cell = cells.received
+                    cell[place] += 1
+                    cell[_SIZED] += got
+                    place = bisect_left(BYTES, size)
+                    cell = cells.sent
+                    cell[place] += 1
+                    cell[_SIZED] += size
                 elif message["type"] == "http.response.start":
                     status = message["status"]
+                    headers = message.get("headers")
                     first = perf_counter()
             except Exception as error:
                 self.meter.failed("send", error)
@@ -115,17 +142,111 @@ class SalesMetrics:
                 self.meter.failed("receive", error)
             return message
 
-        await self._app(scope, receiving, sending)
+        try:
+            await self._app(scope, receiving, sending)
+        except BaseException as error:
+            if not over:
+                facts = Facts(begin, first, perf_counter(), status, got, size)
+                self._end(kind, facts, self._route(scope, outside), stream, error, gone=gone)
+            raise
+        if not over:
+            facts = Facts(begin, first, perf_counter(), status, got, size)
+            self._end(kind, facts, self._route(scope, outside), stream, None, gone=gone)
 
-    def _begun(self, kind: tuple[str, str]) -> Cell:
-        found = self._http.active.cell(method_label(kind[0]), scheme_label(kind[1]))
-        if kind[0] == method_label(kind[0]) and kind[1] == scheme_label(kind[1]):
-            self._active[kind] = found
-        return found
+    async def _other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await websocket(self._app, self._http, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
-    def _cells(self, kind: tuple[str, str], route: str, status: int, error: BaseException | None) -> Exchange:
-        cells, own = self._http.exchange(
-            method_label(kind[0]), route, status, scheme_label(kind[1]), error_label(status, error))
-        if own and error is None and kind[0] == method_label(kind[0]) and kind[1] == scheme_label(kind[1]):
-            self._kept[(*kind, status, route)] = cells
+    async def _uncounted(self, kind: _Kind | None, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app if kind is None or self._metrics is None else self._metrics
+        await app(scope, receive, send)
+
+    def _kind(self, scope: Scope) -> _Kind | None:
+        """What requests of a method and scheme count in; None when that cannot be had."""
+        try:
+            method, scheme = method_label(scope["method"]), scheme_label(scope.get("scheme", "http"))
+            found = self._kinds.get((method, scheme))
+            if found is None:
+                found = self._kinds[method, scheme] = _Kind(method, scheme, self._http.active.cell(method, scheme))
+            return found
+        except Exception as error:
+            self.meter.failed("start", error)
+            return None
+
+    def _route(self, scope: Scope, outside: str) -> str:
+        try:
+            return template(scope, outside)
+        except Exception as error:
+            self.meter.failed("route", error)
+            return UNKNOWN
+
+    def _keep(self, kind: _Kind, route: str, status: int) -> Exchange:
+        """The cells of one kind of request; kept for the next one unless they are shared by too many."""
+        cells, own = self._cells(kind, route, status, error_label(status, None))
+        if own:
+            kind.kept[route, status] = cells
         return cells
+
+    def _cells(self, kind: _Kind, route: str, status: int, error: str) -> tuple[Exchange, bool]:
+        try:
+            cells, own = self._http.exchange(kind.method, route, status, kind.scheme, error)
+            cells.due = self._never
+            return cells, own
+        except Exception as surprise:
+            self.meter.failed("cells", surprise)
+            return LOST, False
+
+    def _end(
+        self, kind: _Kind, facts: Facts, route: str, stream: Stream | None, error: BaseException | None, *, gone: bool
+    ) -> None:
+        """Count what ended otherwise than with one whole answer: a stream, a failure, a client that went away."""
+        try:
+            kind.active[0] -= 1
+            if gone or isinstance(error, asyncio.CancelledError) or (stream is not None and stream.broken):
+                status, failure = CLIENT_GONE, ""
+            elif facts.status:
+                status, failure = facts.status, error_label(facts.status, error)
+            else:
+                status, failure = 500, NO_RESPONSE if error is None else error_label(500, error)
+            cells, _ = self._cells(kind, route, status, failure)
+            if stream is None or not stream.kind:
+                _add(cells.duration, SECONDS, facts.end - facts.begin)
+            else:
+                stream.ended(facts.end - facts.begin, status)
+            if facts.status:
+                _add(cells.first_byte, SECONDS, facts.first - facts.begin)
+            _add(cells.received, BYTES, facts.received)
+            _add(cells.sent, BYTES, facts.sent)
+        except Exception as surprise:
+            self.meter.failed("end", surprise)
+
+
+class _Kind:
+    """Requests of one method and scheme: how many are active, and the cells by route and status."""
+
+    __slots__ = ("active", "kept", "method", "scheme")
+
+    def __init__(self, method: str, scheme: str, active: Cell) -> None:
+        self.method = method
+        self.scheme = scheme
+        self.active = active
+        self.kept: dict[tuple[str, int], Exchange] = {}
+
+
+class Facts(NamedTuple):
+    """A request that has ended: moments (perf_counter), the status that was sent (0: none) and bytes of bodies."""
+
+    begin: float
+    first: float
+    end: float
+    status: int
+    received: int
+    sent: int
+
+
+def _add(cell: Cell, bounds: tuple[float, ...], value: float) -> None:
+    place = bisect_left(bounds, value)
+    cell[place] += 1
+    cell[len(bounds) + 1] += value

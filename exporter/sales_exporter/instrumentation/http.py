@@ -21,11 +21,13 @@ CLIENT_GONE: Final = 499
 METHODS: Final = frozenset({
     "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 OTHER_METHOD: Final = "_OTHER"
+NO_RESPONSE: Final = "no_response"
+"""``error_type`` of a request that the application left without an answer."""
 
 _WHERE = ("http_request_method", "http_route", "http_response_status_code", "url_scheme")
 DURATION = histogram(
-    "http_server_request_duration_seconds", "Time from the start of a request to the last byte of its answer. Work that "
-    "goes on after the answer, streams and websockets are not in it. Clients that went away have status 499.",
+    "http_server_request_duration_seconds", "Time from the start of a request to the last byte of its answer. Work "
+    "that goes on after the answer, streams and websockets are not in it. Clients that went away have status 499.",
     *_WHERE, "error_type", bounds=SECONDS)
 FIRST_BYTE = histogram(
     "http_server_time_to_first_byte_seconds", "Time from the start of a request to the first byte of its answer, of "
@@ -61,13 +63,24 @@ __all__ = ["METRICS", "OTHER", "UNKNOWN", "Exchange", "HttpMeter"]
 class Exchange:
     """The four cells that one kind of request counts in."""
 
-    __slots__ = ("duration", "exemplars", "first_byte", "received", "sent")
+    __slots__ = ("due", "duration", "first_byte", "labels", "received", "sent")
 
-    def __init__(self, duration: Cell, first_byte: Cell, received: Cell, sent: Cell) -> None:
+    def __init__(
+        self, labels: tuple[str, ...], duration: Cell, first_byte: Cell, received: Cell, sent: Cell
+    ) -> None:
+        self.labels = labels
+        """Those of the duration."""
         self.duration = duration
         self.first_byte = first_byte
         self.received = received
         self.sent = sent
+        self.due = 0.0
+        """When (perf_counter) the next exemplar is wanted."""
+
+
+LOST: Final = Exchange((), *([0.0] * 16 for _ in range(4)))
+"""Where a request goes that could not be counted."""
+LOST.due = float("inf")
 
 
 class HttpMeter:
@@ -91,8 +104,8 @@ class HttpMeter:
         """The cells of one kind of request, and whether the caller may keep them under its own key."""
         where = (method, route, status_text(status), scheme)
         own = self.duration.has(*where, error)
-        cells = Exchange(self.duration.cell(*where, error), self.first_byte.cell(*where), self.received.cell(*where),
-                         self.sent.cell(*where))
+        cells = Exchange((*where, error), self.duration.cell(*where, error), self.first_byte.cell(*where),
+                         self.received.cell(*where), self.sent.cell(*where))
         return cells, own
 
 

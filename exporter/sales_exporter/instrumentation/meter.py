@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from threading import Lock
 
 from sales_exporter.instrumentation.store import Cell, LocalStore, Store, samples
-from sales_exporter.model import Metric, Sample, counter
+from sales_exporter.model import Distribution, Exemplar, Metric, Sample, counter
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Meter:
         self.store = store or LocalStore()
         self._limit = limit
         self._families: dict[str, Family] = {}
+        self._exemplars: dict[tuple[str, tuple[str, ...]], dict[int, Exemplar]] = {}
         self._told: set[str] = set()
         self._busy = Lock()
 
@@ -77,12 +79,30 @@ class Meter:
             return found
 
     def failed(self, where: str, error: BaseException) -> None:
-        """Count a surprise; the first one of each place is logged. ``where`` is a word of ours."""
-        self.family(ERRORS).cell(where)[0] += 1
-        if where not in self._told:
-            self._told.add(where)
-            log.warning("instrumentation failed in %s: %s", where, type(error).__name__)
+        """Count a surprise; the first one of each place is logged. ``where`` is a word of ours. Never raises."""
+        try:
+            if where not in self._told:
+                self._told.add(where)
+                log.warning("instrumentation failed in %s: %s", where, type(error).__name__)
+            self.family(ERRORS).cell(where)[0] += 1
+        except Exception:
+            # Not even that works: the log has said it.
+            return
+
+    def exemplify(self, metric: Metric, labels: tuple[str, ...], bucket: int, exemplar: Exemplar) -> None:
+        """Show an exemplar with a bucket of a histogram, until the next one."""
+        self._exemplars.setdefault((metric.name, labels), {})[bucket] = exemplar
 
     def samples(self) -> list[Sample]:
         """What a scrape shows."""
-        return samples(self.store)
+        found = samples(self.store)
+        if self._exemplars:
+            found = [self._exemplified(one) for one in found]
+        return found
+
+    def _exemplified(self, sample: Sample) -> Sample:
+        known = self._exemplars.get((sample.metric.name, sample.labels))
+        if known is None or not isinstance(sample.value, Distribution):
+            return sample
+        shown = tuple(known.get(bucket) for bucket in range(len(sample.value.counts)))
+        return sample._replace(value=replace(sample.value, exemplars=shown))

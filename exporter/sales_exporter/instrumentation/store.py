@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -40,6 +40,10 @@ class Store(Protocol):
         """What the store tells of itself, such as damaged files."""
         ...
 
+    def on_reset(self, forget: Callable[[], None]) -> None:
+        """Have this called when all cells handed out so far belong to another process (after a fork)."""
+        ...
+
 
 class LocalStore:
     """The series of one process, in memory."""
@@ -60,6 +64,9 @@ class LocalStore:
     def extra(self) -> Iterator[Sample]:
         """Nothing."""
         return iter(())
+
+    def on_reset(self, forget: Callable[[], None]) -> None:
+        """Never called: a child of a fork goes on with a copy of its own."""
 
 
 def width(metric: Metric) -> int:
