@@ -19,7 +19,8 @@ class Shop:
     def __init__(self) -> None:
         self.later = asyncio.Event()
         """What a background task waits for."""
-        self.started: list[str] = []
+        self.working = asyncio.Event()
+        """Whether it has begun to."""
 
     async def ok(self, request: Request) -> PlainTextResponse:
         """A short answer."""
@@ -62,7 +63,12 @@ class Shop:
 
     async def background(self, request: Request) -> PlainTextResponse:
         """Work that goes on after the answer."""
-        return PlainTextResponse("ok", background=BackgroundTask(self.later.wait))
+
+        async def work() -> None:
+            self.working.set()
+            await self.later.wait()
+
+        return PlainTextResponse("ok", background=BackgroundTask(work))
 
     async def chat(self, socket: WebSocket) -> None:
         """A websocket that says each thing twice."""
