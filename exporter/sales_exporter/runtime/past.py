@@ -261,7 +261,9 @@ class Evaluated:
             began = time.monotonic()
             samples = tuple(await self._collector.collect(context))
             took = time.monotonic() - began
-            self._due = context.now + HOUR * next((hours for most, hours in CADENCE if took < most), 24)
+            # The first look also makes ready what all later ones find.
+            hours = next((hours for most, hours in CADENCE if took < most), 24) if self._values else 1
+            self._due = context.now + HOUR * hours
             self._values = self._renderer.values(samples)
         return self._values
 
