@@ -47,7 +47,7 @@ DEAR = 86_400.0
 LEAP = 7 * 86_400.0
 """Seconds that are passed over at once by who begins in the middle: the changes of a week are held in memory."""
 
-CADENCE = ((0.04, 1), (0.08, 6))
+CADENCE = ((0.015, 1), (0.08, 6))
 """Hours between two evaluations of a collector, by the seconds that one takes; above all of them a day."""
 
 Progress = Callable[[int, int], None]
@@ -220,7 +220,8 @@ class Past:
                     for place, moment in enumerate(chunk, start):
                         context = self._context(beginning, db, moment)
                         for collector in collectors:
-                            _put(found, place, len(when), await collector.at(context))
+                            values, hours = await collector.at(context)
+                            _put(found, slice(place, place + hours), len(when), values)
                         _count()
                 before = chunk[-1]
             return found
@@ -252,28 +253,28 @@ class Evaluated:
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
         self._renderer = Renderer()
-        self._values: dict[str, float] = {}
         self._due = -math.inf
+        self._warm = False
 
-    async def at(self, context: Context) -> Mapping[str, float]:
-        """Values by series at a moment, or of the last one at which they were evaluated."""
-        if context.now >= self._due:
-            began = time.monotonic()
-            samples = tuple(await self._collector.collect(context))
-            took = time.monotonic() - began
-            # The first look also makes ready what all later ones find.
-            hours = next((hours for most, hours in CADENCE if took < most), 24) if self._values else 1
-            self._due = context.now + HOUR * hours
-            self._values = self._renderer.values(samples)
-        return self._values
+    async def at(self, context: Context) -> tuple[Mapping[str, float], int]:
+        """Values by series at a moment, and for how many hours; nothing where those of an earlier one still hold."""
+        if context.now < self._due:
+            return {}, 0
+        began = time.monotonic()
+        samples = tuple(await self._collector.collect(context))
+        took = time.monotonic() - began
+        # The first look also makes ready what all later ones find: it says nothing of them.
+        hours = next((hours for most, hours in CADENCE if took < most), 24) if self._warm else 1
+        self._warm, self._due = True, context.now + HOUR * hours
+        return self._renderer.values(samples), hours
 
 
-def _put(found: Columns, place: int, size: int, values: Mapping[str, float]) -> None:
+def _put(found: Columns, places: slice, size: int, values: Mapping[str, float]) -> None:
     for name, value in values.items():
         column = found.get(name)
         if column is None:
             column = found[name] = np.full(size, np.nan)
-        column[place] = value
+        column[places] = value
 
 
 _shared: dict[str, object] = {}
