@@ -48,7 +48,7 @@ LEAP = 7 * 86_400.0
 """Seconds that are passed over at once by who begins in the middle: the changes of a week are held in memory."""
 
 CADENCE = ((0.015, 1), (0.08, 6))
-"""Hours between two evaluations of a collector, by the seconds that one takes; above all of them a day."""
+"""Hours between two evaluations of a collector, by the CPU seconds that one takes; above all of them a day."""
 
 Progress = Callable[[int, int], None]
 Floats = NDArray[np.float64]
@@ -260,9 +260,9 @@ class Evaluated:
         """Values by series at a moment, and for how many hours; nothing where those of an earlier one still hold."""
         if context.now < self._due:
             return {}, 0
-        began = time.monotonic()
+        began = time.process_time()
         samples = tuple(await self._collector.collect(context))
-        took = time.monotonic() - began
+        took = time.process_time() - began
         # The first look also makes ready what all later ones find: it says nothing of them.
         hours = next((hours for most, hours in CADENCE if took < most), 24) if self._warm else 1
         self._warm, self._due = True, context.now + HOUR * hours
