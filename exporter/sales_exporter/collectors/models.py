@@ -161,10 +161,10 @@ class Models(Collector):
         known, self._estimates = self._estimates, {}
         for version in kept:
             if version.weeks is not None:
-                before = known.get(version.key)
-                same = before is not None and before[0] == version.weeks.digest
+                before, digest = known.get(version.key), version.weeks.digest
+                same = before is not None and before[0] == digest
                 found = before[1] if before is not None and same else estimated(version.weeks)
-                self._estimates[version.key] = (version.weeks.digest, found)
+                self._estimates[version.key] = (digest, found)
         return {key: found for key, (_, found) in self._estimates.items()}
 
 

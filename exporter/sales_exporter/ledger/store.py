@@ -19,7 +19,7 @@ from typing import TextIO
 import numpy as np
 
 from sales_exporter.errors import ConfigError
-from sales_exporter.ledger.book import BookLayout, Pages, Records
+from sales_exporter.ledger.book import BookLayout, Pages, Records, from_pages
 from sales_exporter.ledger.cube import Layout, Tally
 from sales_exporter.ledger.tables import book_of, check, create, table_of
 
@@ -133,11 +133,8 @@ class Store:
         table = book_of(layout.name)
         (size,) = self._db.execute(f"SELECT coalesce(sum(length(records)), 0) FROM {table}").fetchone()  # noqa: S608
         # Page by page into place: a list of all of them would leave the heap twice as large as the book.
-        whole, done = np.zeros(size, dtype=np.uint8), 0
-        for (records,) in self._db.execute(f"SELECT records FROM {table} ORDER BY page"):  # noqa: S608
-            whole[done : done + len(records)] = np.frombuffer(records, dtype=np.uint8)
-            done += len(records)
-        return whole.view(layout.dtype)
+        pages = self._db.execute(f"SELECT records FROM {table} ORDER BY page")  # noqa: S608
+        return from_pages(layout, size // layout.dtype.itemsize, (page for (page,) in pages))
 
     def paths(self) -> list[tuple[int, bytes]]:
         """Numbers and paths, ascending."""
