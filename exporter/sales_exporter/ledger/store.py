@@ -193,6 +193,10 @@ class Store:
         """For sources that keep rows of their own in the same transaction."""
         return self._db
 
+    def rest(self) -> None:
+        """Give back what is held of the file in memory: the next step is a while away, and mostly needs other pages."""
+        self._db.execute("PRAGMA shrink_memory")
+
     @property
     def size(self) -> int:
         """Bytes of the state, pages that are free again included."""
