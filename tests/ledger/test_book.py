@@ -149,7 +149,9 @@ def test_paths_are_numbered_once_and_read_back_with_their_ages() -> None:
     again = Paths()
     for number, path in paths.fresh:
         again.adopt(number, path)
-    assert again.numbers == paths.numbers
+    assert again.texts == paths.texts == [b"", touches[:2].tobytes(), touches[2:].tobytes()]
+    assert again.numbered(touches, lengths).tolist() == [1, 0, 2]
+    assert again.fresh == []
 
 
 def test_a_long_path_keeps_its_first_and_its_newest_touches() -> None:

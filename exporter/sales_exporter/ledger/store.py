@@ -190,6 +190,10 @@ class Store:
         """For sources that keep rows of their own in the same transaction."""
         return self._db
 
+    def rest(self) -> None:
+        """Give back what is held of the file in memory: the next step is a while away, and mostly needs other pages."""
+        self._db.execute("PRAGMA shrink_memory")
+
     @property
     def size(self) -> int:
         """Bytes of the state, pages that are free again included."""
@@ -209,9 +213,10 @@ class Store:
         self._db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (source, json.dumps(asdict(mark))))
 
     def _add(self, table: str, tally: Tally) -> None:
-        self._db.executemany(
-            f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET n = n + excluded.n",  # noqa: S608
-            zip(tally.keys.tolist(), tally.counts.tolist(), strict=True))
+        sql = f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET n = n + excluded.n"  # noqa: S608
+        for start in range(0, len(tally), _BATCH):
+            some = slice(start, start + _BATCH)
+            self._db.executemany(sql, zip(tally.keys[some].tolist(), tally.counts[some].tolist(), strict=True))
         lost = tally.keys[tally.counts < 0]
         self._db.executemany(f"DELETE FROM {table} WHERE key = ? AND n = 0", [(key,) for key in lost.tolist()])  # noqa: S608
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
+
+from sales_exporter.stats.special import ndtr
 
 Floats = NDArray[np.float64]
 DAY = 86_400.0
