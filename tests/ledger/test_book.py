@@ -58,6 +58,21 @@ def test_revisions_and_their_pages_keep_exactly_what_was_put(steps: list[tuple[d
         assert book.differences(Book.of(LAYOUT, records(expected))) == 0
 
 
+@given(st.lists(st.dictionaries(KEYS, st.integers(0, 3), max_size=400), max_size=6))
+def test_a_book_that_grows_in_place_is_the_one_that_is_revised(steps: list[dict[int, int]]) -> None:
+    grown, made, disk = Book.of(LAYOUT), Book.of(LAYOUT), dict[int, bytes]()
+    for put in steps:
+        before, size = grown, len(grown)
+        grown.extended(records(put))
+        # An extension that was given up, as when the disk is full, is tried again from the same book.
+        assert len(before) == size
+        grown, pages = grown.extended(records(put))
+        made, _ = made.revised(revision(put))
+        disk = {number: page for number, page in (disk | pages).items() if page}
+        assert grown.differences(made) == 0
+        assert rows(from_pages(LAYOUT, len(grown), [disk[n] for n in sorted(disk)])) == rows(grown.records)
+
+
 def test_a_revision_writes_the_pages_that_differ_and_no_other() -> None:
     book, _ = Book.of(LAYOUT).revised(revision(dict.fromkeys(range(10 * PAGE), 1)))
     same, pages = book.revised(revision(dict.fromkeys(range(10 * PAGE), 1)))

@@ -117,6 +117,9 @@ class Book:
     records: Records
     order: NDArray[np.uint32]
 
+    def __len__(self) -> int:
+        return len(self.order)
+
     @classmethod
     def of(cls, layout: BookLayout, records: Records | None = None) -> Book:
         """A book of these records, whose keys differ."""
@@ -130,7 +133,7 @@ class Book:
         fresh = revision.records.take(len(revision.records) - 1 - last)
         fewer, moved = self._without(np.setdiff1d(revision.gone, keys))
         book, changed = fewer._with(fresh)
-        return book, book._pages(np.concatenate([moved, changed]), len(self.records))
+        return book, book._pages(np.concatenate([moved, changed]), len(self))
 
     def places(self, keys: Ints) -> Ints:
         """Where the records with these keys are, until a revision.
@@ -147,6 +150,24 @@ class Book:
         """Overwrite the records at places, of the same keys, in place: for a book that nobody else reads."""
         for name, column in self.records.columns.items():
             column[places] = records[name]
+
+    def extended(self, fresh: Records) -> tuple[Book, dict[int, bytes]]:
+        """As ``revised`` with records that are new, but their columns grow in place instead of being copied.
+
+        For a first fill, in which nobody reads the book yet. This book stays good: it does not see what lies behind
+        its end.
+        """
+        keys = np.sort(fresh[KEY])
+        if (len(keys) > 1 and not np.diff(keys).all()) or self._find(keys)[1].any():
+            return self.revised(Revision(fresh, np.zeros(0, dtype=np.int64)))
+        size, more = len(self), len(fresh)
+        order = np.argsort(fresh[KEY], kind="stable")
+        for name, column in self.records.columns.items():
+            column.resize(size + more, refcheck=False)
+            column[size:] = fresh[name]
+        book = Book(self.layout, self.records,
+                    np.insert(self.order, self._find(keys)[0], (size + order).astype(np.uint32)))
+        return book, book._pages(np.arange(size, size + more), size)
 
     def differences(self, other: Book) -> int:
         """How many records one of the two has and the other has not, or has otherwise."""
@@ -171,9 +192,9 @@ class Book:
         struck = found[known]
         places = self.order[struck].astype(np.int64)
         order = np.delete(self.order, struck)
-        left = len(self.records) - len(places)
+        left = len(self) - len(places)
         gaps = places[places < left]
-        moving = np.setdiff1d(np.arange(left, len(self.records)), places)
+        moving = np.setdiff1d(np.arange(left, len(self)), places)
         records = {name: column[:left].copy() for name, column in self.records.columns.items()}
         for name, column in records.items():
             column[gaps] = self.records[name][moving]
@@ -192,7 +213,7 @@ class Book:
         differ = ~self.records.take(places).same(there)
         if not differ.any() and known.all():
             return self, np.zeros(0, dtype=np.int64)
-        added = len(self.records) + np.arange(len(fresh) - len(places))
+        added = len(self) + np.arange(len(fresh) - len(places))
         records = self._overwritten(places[differ], there.take(differ), fresh.take(~known))
         order = np.insert(self.order, found[~known], added.astype(np.uint32)) if len(added) else self.order
         return Book(self.layout, records, order), np.concatenate([places[differ], added])
@@ -202,7 +223,7 @@ class Book:
         made = {}
         for name, column in self.records.columns.items():
             if len(added):
-                made[name] = np.concatenate([column, added[name]])
+                made[name] = np.concatenate([column[: len(self)], added[name]])
             else:
                 made[name] = column if np.array_equal(column[places], there[name]) else column.copy()
             if made[name] is not column:
@@ -211,7 +232,7 @@ class Book:
 
     def _find(self, keys: Ints) -> tuple[Ints, NDArray[np.bool_]]:
         """Positions of keys in the order, where they are or belong, and whether they are there."""
-        held, size = self.records[KEY], len(self.records)
+        held, size = self.records[KEY], len(self)
         found = np.zeros(len(keys), dtype=np.int64)
         # By halves for all keys at once: numpy's own search would copy the whole order into wider numbers.
         for bit in reversed(range(size.bit_length())):
@@ -223,7 +244,7 @@ class Book:
 
     def _pages(self, places: Ints, before: int) -> dict[int, bytes]:
         """The pages that hold these places, and those behind the new end up to the end before."""
-        size, page = len(self.records), self.layout.page
+        size, page = len(self), self.layout.page
         numbers = np.unique(places[places < size] // page).tolist()
         if before > size and size % page:
             numbers.append(size // page)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import math
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +80,7 @@ def evaluate(
     done = context.Value("q", 0)
     size = max(CHUNK, -(-len(when) // PROCESSES))
     spans = [list(when[start : start + size]) for start in range(0, len(when), size)]
-    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_share, initargs=(done,)) as pool:
+    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_share, initargs=(done, os.getpid())) as pool:
         jobs = [pool.submit(_evaluate_span, dsn, business, beginning, span) for span in spans]
         while not all(job.done() for job in jobs):
             progress(done.value, len(when))
@@ -277,15 +279,17 @@ def _put(found: Columns, places: slice, size: int, values: Mapping[str, float]) 
         column[places] = value
 
 
-_shared: dict[str, object] = {}
+_shared: dict[str, Any] = {}
 
 
-def _share(done: object) -> None:
-    _shared["done"] = done
+def _share(done: object, parent: int) -> None:
+    _shared.update(done=done, parent=parent)
 
 
 def _count() -> None:
-    done = _shared.get("done")
-    if done is not None:
-        with done.get_lock():  # type: ignore[attr-defined]
-            done.value += 1  # type: ignore[attr-defined]
+    """One more moment; nobody is left to wait for it when the command was ended."""
+    if _shared:
+        if os.getppid() != _shared["parent"]:
+            raise SystemExit(1)
+        with _shared["done"].get_lock():
+            _shared["done"].value += 1
