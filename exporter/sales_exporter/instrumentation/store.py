@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol
 
@@ -40,6 +40,13 @@ class Store(Protocol):
         """What the store tells of itself, such as damaged files."""
         ...
 
+    def on_reset(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called when the cells handed out so far are no longer this process's: it was forked.
+
+        Whoever keeps cells forgets them then, and asks again.
+        """
+        ...
+
 
 class LocalStore:
     """The series of one process, in memory."""
@@ -60,6 +67,9 @@ class LocalStore:
     def extra(self) -> Iterator[Sample]:
         """Nothing."""
         return iter(())
+
+    def on_reset(self, callback: Callable[[], None]) -> None:
+        """Never: a forked process has a copy of all numbers."""
 
 
 def width(metric: Metric) -> int:
