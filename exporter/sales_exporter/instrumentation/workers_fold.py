@@ -8,28 +8,25 @@ reader could sleep through without noticing.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from array import array
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from math import fsum
 from pathlib import Path
 from typing import Final
 
 from sales_exporter.instrumentation import workers_format as form
-from sales_exporter.instrumentation.workers_files import TEMPORARY, Index, Reader, merged, worker_files
 from sales_exporter.instrumentation.workers_format import Header
+from sales_exporter.instrumentation.workers_reader import Index, Reader, merged, worker_files
+from sales_exporter.instrumentation.workers_writer import TEMPORARY
 
 DEAD: Final = "dead"
 HISTORY: Final = 1024
 """Ids that the file of the dead remembers."""
 BATCH: Final = 64
 """Files that are folded at once, a bound on the memory that it takes."""
-
-_held: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,40 +142,3 @@ def _row(index: Index, row: int, high: list[float], low: list[float], numbers: d
     head = form.pack(number, index.keys[row], cells)[:-8 * cells]
     found += head + array("d", high[place]).tobytes()
     return found + head + array("d", low[place]).tobytes() if any(low[place]) else found
-
-
-@contextmanager
-def locked(directory: Path, wait: float) -> Iterator[bool]:
-    """Hold the lock of the directory, for which this waits ``wait`` seconds at most. Whether it was granted."""
-    file = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    _held.add(file)
-    try:
-        granted = _granted(file, time.monotonic() + wait)
-        try:
-            yield granted
-        finally:
-            if granted:
-                # Closing is not enough: a child forked meanwhile has a copy of the descriptor.
-                fcntl.flock(file, fcntl.LOCK_UN)
-    finally:
-        _held.discard(file)
-        os.close(file)
-
-
-def _granted(file: int, until: float) -> bool:
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(0.002)
-        else:
-            return True
-
-
-def forget_locks() -> None:
-    """In a child: close the locks that threads of the parent held."""
-    while _held:
-        with suppress(OSError):
-            os.close(_held.pop())
