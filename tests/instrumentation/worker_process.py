@@ -2,7 +2,7 @@
 
     python worker_process.py count DIRECTORY      a byte on standard output after each count
     python worker_process.py scrape DIRECTORY     scrapes until standard input ends; tells how often a total fell
-    python worker_process.py recycle DIRECTORY N  forks N children, one after the other, each of which counts and is killed
+    python worker_process.py recycle DIRECTORY N  forks N children in turn, each of which counts and is killed
 """
 
 from __future__ import annotations

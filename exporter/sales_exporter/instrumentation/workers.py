@@ -148,13 +148,13 @@ class SharedStore:
         with locked(self._directory, OPENING_SECONDS) as granted:
             if not granted:
                 raise TimeoutError(f"another worker holds the lock in {self._directory}")
-            self._left_out(fold_dead(self._directory, self._limit))
+            self._left_out(fold_dead(self._directory, self._limit, durable=True))
             taken = {slot for _, slot, _ in worker_files(self._directory)}
             slot = next(slot for slot in range(len(taken) + 1) if slot not in taken)
             return WorkerFile(self._directory, slot, self._limit)
 
     def _fold(self) -> None:
-        """Fold the dead, unless another worker is about it."""
+        """Fold the dead, unless another worker is about it. Not durably: an event loop may be waiting."""
         try:
             if any_dead(path for path, _, _ in worker_files(self._directory)):
                 with locked(self._directory, 0.0) as granted:

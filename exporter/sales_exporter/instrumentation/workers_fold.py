@@ -19,7 +19,7 @@ from typing import Final
 
 from sales_exporter.instrumentation import workers_format as form
 from sales_exporter.instrumentation.workers_format import Header
-from sales_exporter.instrumentation.workers_reader import Index, Reader, merged, worker_files
+from sales_exporter.instrumentation.workers_reader import Index, Reader, any_dead, merged, worker_files
 from sales_exporter.instrumentation.workers_writer import TEMPORARY
 
 DEAD: Final = "dead"
@@ -39,8 +39,11 @@ class Fold:
     """Series that found no room."""
 
 
-def fold_dead(directory: Path, limit: int) -> int:
+def fold_dead(directory: Path, limit: int, *, durable: bool = False) -> int:
     """Fold all dead workers. The caller holds the lock. Tells how many series found no room.
+
+    The death of a process at any step loses nothing. That of the machine may lose all, like what lies in the page cache
+    of live workers, unless ``durable``: then this waits for the disk, which can take long.
 
     Raises:
         OSError: the directory cannot be read or written. Nothing is lost; the next fold tries again.
@@ -51,7 +54,7 @@ def fold_dead(directory: Path, limit: int) -> int:
             # Files of workers, and of folds, that died before they gave them a name.
             (directory / name).unlink(missing_ok=True)
     while (fold := prepare(directory, limit)) is not None:
-        commit(directory, fold)
+        commit(directory, fold, durable=durable)
         sweep(fold)
         left_out += fold.left_out
     return left_out
@@ -70,7 +73,7 @@ def prepare(directory: Path, limit: int) -> Fold | None:
                 path.unlink(missing_ok=True)
                 continue
             stuck.append(ident)
-        elif len(gone) < BATCH:
+        elif len(gone) < BATCH and any_dead((path,)):
             reader = Reader(path, ident, slot, index)
             if reader.refresh() and reader.opened and not reader.live:
                 gone.append(reader)
@@ -80,21 +83,23 @@ def prepare(directory: Path, limit: int) -> Fold | None:
     return Fold(content, tuple(reader.path for reader in gone), left_out)
 
 
-def commit(directory: Path, fold: Fold) -> None:
+def commit(directory: Path, fold: Fold, *, durable: bool = False) -> None:
     """Put the sum in place. Before it nothing has happened; after it the files in it count no more."""
     temporary = directory / f"{TEMPORARY}{DEAD}"
     file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(file, "wb") as stream:
         stream.write(fold.content)
-        stream.flush()
-        os.fsync(file)
+        if durable:
+            stream.flush()
+            os.fsync(file)
     os.replace(temporary, directory / DEAD)
-    # Otherwise a crash of the machine could bring back the old sum, without the files unlinked next.
-    place = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(place)
-    finally:
-        os.close(place)
+    if durable:
+        # Otherwise a crash of the machine could bring back the old sum, without the files unlinked next.
+        place = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(place)
+        finally:
+            os.close(place)
 
 
 def sweep(fold: Fold) -> None:
