@@ -5,8 +5,8 @@
 
 Real processes: the live workers, and those that are recycled, one after the other, each killed with SIGKILL. All of
 them count the same requests in a SharedStore and in the multiprocess mode of prometheus_client, the four histograms of
-HTTP for each route. Each worker meets the routes in another order. Times are medians, of CPU and of wall, of a merge whose
-keys were read before, as they are from the second scrape on; the first is shown too. Growth is measured against a
+HTTP for each route. Each worker meets the routes in another order. Times are medians, of CPU and of wall, of a merge
+whose keys were read before, as they are from the second scrape on; the first is shown too. Growth is measured against a
 store of the same live workers in which nobody is ever recycled, in turns, so that the machine's mood is not in it.
 
 Prints a table and one line of JSON, and exits 1 when a merge takes more CPU than the bar (milliseconds), when it takes
@@ -211,8 +211,8 @@ def main() -> None:
                   f"{found[f'{key}_files']:,.0f} | {found[f'{key}_bytes'] / 1024:,.0f} KiB |")
     grown = found["growth_after"] / found["growth_before"]
     print(f"\nafter / before {grown:.2f}; first scrape of a process {found['first_ms']:.1f} ms of CPU; a scrape that "
-          f"folds {found['fold_ms']:.1f} ms of CPU; at most {found['most_files']:.0f} files; totals fell {found['fell']:.0f} "
-          "times\n")
+          f"folds {found['fold_ms']:.1f} ms of CPU; at most {found['most_files']:.0f} files; "
+          f"totals fell {found['fell']:.0f} times\n")
     print(json.dumps({"growth": grown, **found}))
     if (max(found["before_cpu_ms"], found["after_cpu_ms"]) > options.bar or grown > options.growth
             or found["fell"] or found["differences_before"] or found["differences_after"]):
