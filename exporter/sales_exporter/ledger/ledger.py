@@ -57,6 +57,7 @@ class Ledger:
                 state.cubes[layout.name] = Cube(layout, store.cells(layout))
             for book in state.source.books:
                 state.books[book.name] = Book.of(book, store.book(book))
+        store.rest()
 
     @property
     def view(self) -> View:
@@ -262,6 +263,7 @@ class Ledger:
             state.rows += change.rows
             state.late += change.late
             state.mark = mark
+            await asyncio.to_thread(self._store.rest)
 
         await finished(commit())
 
