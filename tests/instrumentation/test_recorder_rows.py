@@ -16,12 +16,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from psycopg import errors as pg
 
 from sales_exporter import contract
 from sales_exporter.contract import relations as contract_relations
 from sales_exporter.demo.postgres import Login, free_port
-from sales_exporter.instrumentation.recorders import Recorder, Writer
+from sales_exporter.instrumentation.recorders import Recorder, Writer, values
 from sales_exporter.instrumentation.recorders.relations import RELATIONS
 from tests.support.clocks import until
 from tests.support.databases import Database, Databases
@@ -34,6 +36,12 @@ ODD = 'a "quoted" \\ {braces}, NULL and\ttabs\nlines ✓'
 
 @pytest.fixture
 def place(databases: Databases) -> tuple[Database, Login]:
+    return fresh(databases)
+
+
+@pytest.fixture(scope="module")
+def somewhere(databases: Databases) -> tuple[Database, Login]:
+    """A place that tests share which empty it."""
     return fresh(databases)
 
 
@@ -63,7 +71,8 @@ def test_rows_land_as_they_were_recorded(recorder: Recorder, database: Database)
     recorder.record_call(
         "c1", direction="inbound", agent_kind="ai", started_at=NOON, answered_at=NOON, ended_at=NOON,
         outcome="answered", lead_id="l", rep_id="r", channel_id="ch", carrier=ODD, success=True, talk_seconds=1.5,
-        hold_seconds=2.5, wrap_seconds=3.5, first_response_seconds=0.25, transferred=True, cost=Decimal("0.012345"), currency="EUR")
+        hold_seconds=2.5, wrap_seconds=3.5, first_response_seconds=0.25, transferred=True,
+        cost=Decimal("0.012345"), currency="EUR")
     recorder.record_call("c2", direction="outbound", agent_kind="human", started_at=0, ended_at=0.5, outcome="busy")
     recorder.record_judgement("c1", False, judged_at=NOON, judgement_id="j1")
     assert recorder.flush(10)
@@ -83,6 +92,31 @@ def test_rows_land_as_they_were_recorded(recorder: Recorder, database: Database)
          datetime.fromtimestamp(0.5, UTC), "busy", None, None, None, None, None, False, None, None)]
     assert database.rows("SELECT judgement_id, call_id, success, judged_at FROM sales.call_judgements") == [
         ("j1", "c1", False, NOON)]
+
+
+TEXTS = st.text(max_size=300)
+FLOATS = st.floats()
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, FLOATS, st.none() | FLOATS, st.datetimes(timezones=st.just(UTC))), max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_taken_is_what_lands_and_the_rest_is_counted(
+    somewhere: tuple[Database, Login], some: list[tuple[str, str, float, float | None, datetime]]
+) -> None:
+    database, login = somewhere
+    database.execute("TRUNCATE sales.model_predictions")
+    recorder = Recorder(writer=Writer(login.dsn, delay=0.01))
+    taken: dict[str, tuple[object, ...]] = {}
+    for model, subject, score, threshold, at in some:
+        identity = recorder.record_prediction(model, "1", subject, score, threshold=threshold, predicted_at=at)
+        taken[identity] = (identity, values.text(model), values.text(subject), score, threshold, at) if identity else ()
+    assert recorder.close(10)
+    refused = sum(not identity for identity in taken)
+    assert database.rows(
+        "SELECT prediction_id, model, subject_id, score, threshold, predicted_at FROM sales.model_predictions"
+        " ORDER BY prediction_id") == [taken[key] for key in sorted(taken) if key]
+    assert dropped(recorder.meter, "rejected") == 0
+    assert len(taken) - refused + dropped(recorder.meter, "invalid") == len(some)
 
 
 def contract_columns(relation: str) -> list[contract_relations.Column]:
@@ -158,6 +192,7 @@ def test_a_row_that_the_database_refuses_is_dropped_and_its_neighbours_land(
 
 def test_rows_of_a_wrong_kind_given_to_the_writer_itself_are_dropped_alone(login: Login, database: Database) -> None:
     writer = Writer(login.dsn, delay=0.02)
+    # No application gets such a row past the recorder.
     for row in [("j1", "c", True, NOON), ("j2", "\ud800", True, NOON), ("j3", "c", "maybe", NOON),
                 ("j4", "c", False, NOON)]:
         writer.put("call_judgements", row)
@@ -242,7 +277,8 @@ def test_what_is_recorded_after_the_end_is_counted(recorder: Recorder) -> None:
 
 
 def child(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60,
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60,
                           env={**os.environ, **environment})
 
 
