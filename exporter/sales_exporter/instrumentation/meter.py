@@ -97,10 +97,11 @@ class Meter:
         """What a scrape shows."""
         found = samples(self.store)
         if self._exemplars:
-            found = [self._exemplified(one) for one in found]
+            found = [self.exemplified(one) for one in found]
         return found
 
-    def _exemplified(self, sample: Sample) -> Sample:
+    def exemplified(self, sample: Sample) -> Sample:
+        """A sample with the exemplars that are known of it."""
         known = self._exemplars.get((sample.metric.name, sample.labels))
         if known is None or not isinstance(sample.value, Distribution):
             return sample
