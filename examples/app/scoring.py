@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 MODEL, VERSION = "lead-scoring-example", "1"
 THRESHOLD = 0.5
 HORIZON_SECONDS = 3600.0
-"""A lead that is not won within this time counts as lost. Yours will be weeks; an hour lets the example show something."""
+"""A lead that is not won within this time counts as lost. Yours will be weeks; with an hour the example soon shows."""
 
 Source = Literal["referral", "web", "event", "cold"]
 _SOURCES: dict[Source, float] = {"referral": 1.2, "web": 0.2, "event": 0.0, "cold": -1.3}

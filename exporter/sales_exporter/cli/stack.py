@@ -65,7 +65,9 @@ def up(
 ) -> None:
     """Start PostgreSQL, exporter, Prometheus and Alertmanager on loopback, with data and its past.
 
-    With the generated data an example application gets invented traffic, too. The first run fetches what is missing and takes a minute or two; the next ones use everything again. Ctrl-C stops
+    With the generated data an example application gets invented traffic, too.
+
+    The first run fetches what is missing and takes a minute or two; the next ones use everything again. Ctrl-C stops
     all of it. Remove the storage folder to start anew.
     """
     # Python leaves SIGINT ignored where a script starts us in the background.

@@ -74,12 +74,16 @@ class Layout:
         for name in ("prometheus", "alert_rules"):
             shutil.rmtree(self.configuration / name, ignore_errors=True)
             shutil.copytree(shipped(name), self.configuration / name)
-        targets = self.configuration / "prometheus" / "targets"
+        prometheus = self.configuration / "prometheus"
+        # That is compose's volume; Prometheus would complain that it is not here.
+        text = (prometheus / "prometheus.yml").read_text().replace(", /prometheus/application.yml", "")
+        (prometheus / "prometheus.yml").write_text(text)
+        targets = prometheus / "targets"
         shutil.rmtree(targets, ignore_errors=True)
         for job, server in JOBS.items():
             address = None if job == "application" and not application else f"127.0.0.1:{self.port(server)}"
             write_target(targets, job, address)
-        return self.configuration / "prometheus" / "prometheus.yml"
+        return prometheus / "prometheus.yml"
 
     def state(self) -> dict[str, Any]:
         """What is in this storage: kind of data, and until when its past was made."""

@@ -201,7 +201,9 @@ class Stack:
     def _password(self, role: str) -> str:
         """The password of a role, made when there is none yet."""
         file = self.layout.secrets / f"{role}.password"
-        return file.read_text() if file.exists() else self.layout.secret(file.name, secrets.token_urlsafe(24)).read_text()
+        if not file.exists():
+            self.layout.secret(file.name, secrets.token_urlsafe(24))
+        return file.read_text()
 
     def _load(self, superuser: Login, now: float) -> str | None:
         if self.data == "generated":

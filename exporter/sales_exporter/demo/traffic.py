@@ -114,26 +114,23 @@ class Plan:
 
     def _made(self, kind: str, elapsed: float, now: datetime) -> Request:
         self._numbers += 1
+        leads, nobody = "/api/v1/leads", f"{self._run}-0"
         known = self._random.choice(self._known) if self._known else ""
         if kind == "score" or (not known and kind in ("lead", "summary")):
             lead = f"{self._run}-{self._numbers}"
-            return Request("POST", f"/api/v1/leads/{lead}/score", self._features(), lead=lead)
-        if kind == "lead":
-            return Request("GET", f"/api/v1/leads/{known}")
+            return Request("POST", f"{leads}/{lead}/score", self._features(), lead=lead)
+        if kind in ("call", "no secret"):
+            secret = self._secret if kind == "call" else "wrong"
+            return Request("POST", "/webhooks/calls", self._call(now), {"X-Webhook-Secret": secret})
         if kind == "summary":
             # Up to 24,000 characters take the stand-in for a language model longer than the application waits.
             size = self._random.randint(9_000, 24_000) if incident(elapsed) else self._random.randint(200, 4_000)
-            return Request("POST", f"/api/v1/leads/{known}/summary", {"text": "word " * (size // 5)})
-        if kind == "no lead":
-            return Request("GET", f"/api/v1/leads/{self._run}-0")
-        if kind == "no route":
-            return Request("GET", self._random.choice(("/favicon.ico", "/admin", "/api/v0/leads")))
+            return Request("POST", f"{leads}/{known}/summary", {"text": "word " * (size // 5)})
         if kind == "malformed":
-            return Request("POST", f"/api/v1/leads/{self._run}-0/score", {"employees": 0})
-        if kind == "health":
-            return Request("GET", "/healthz")
-        secret = "wrong" if kind == "no secret" else self._secret
-        return Request("POST", "/webhooks/calls", self._call(now), {"X-Webhook-Secret": secret})
+            return Request("POST", f"{leads}/{nobody}/score", {"employees": 0})
+        return Request("GET", {
+            "lead": f"{leads}/{known}", "no lead": f"{leads}/{nobody}", "health": "/healthz",
+            "no route": self._random.choice(("/favicon.ico", "/admin", "/api/v0/leads"))}[kind])
 
     def _features(self) -> dict[str, Any]:
         return {"employees": int(10 ** self._random.uniform(0, 4)), "visits": int(self._random.expovariate(0.3)),
