@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_EXCHANGE: Final = "sales_exporter.exchange"
+# aiohttp before 3.14 has plain names alone, and warns of them since.
+_EXCHANGE: Final[Any] = getattr(web, "RequestKey", lambda name, _: name)("sales_exporter.exchange", object)
 """Where a request keeps its exchange, or its websocket."""
 
 

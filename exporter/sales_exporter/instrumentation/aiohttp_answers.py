@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Final
 
@@ -11,7 +12,6 @@ from aiohttp.payload import Payload
 
 from sales_exporter.instrumentation.exchanges import Exchange, Exchanges, observe
 from sales_exporter.instrumentation.http import LONG_SECONDS, OTHER
-from sales_exporter.instrumentation.store import Cell
 
 _GONE: Final = (asyncio.CancelledError, ConnectionError)
 _FOLLOWED: Final = "_sales_exporter"
@@ -71,7 +71,15 @@ class Socket:
         self._open[0] += 1
         self.over = False
         messages = counts.http.socket_messages
-        _count_messages(response, messages.cell(self._route, "received"), messages.cell(self._route, "sent"))
+        self._messages = {way: messages.cell(self._route, way) for way in ("received", "sent")}
+        _follow_messages(response, self.passed)
+
+    def passed(self, way: str) -> None:
+        """A message was received or sent."""
+        try:
+            self._messages[way][0] += 1
+        except Exception as error:
+            self._counts.failed("socket", error)
 
     def end(self, code: int) -> None:
         """It is over; ``code`` is for one that was not closed before."""
@@ -121,23 +129,23 @@ def _follow_payload(body: Any, exchange: Exchange) -> None:
     body.write = writing
 
 
-def _count_messages(response: Any, received: Cell, sent: Cell) -> None:
-    """Count messages of text and bytes; aiohttp's other ways to receive and to send go through these."""
+def _follow_messages(response: Any, passed: Callable[[str], None]) -> None:
+    """Tell of messages of text and bytes; aiohttp's other ways to receive and to send go through these."""
     receive, send_str, send_bytes = response.receive, response.send_str, response.send_bytes
 
     async def receiving(*arguments: Any, **named: Any) -> Any:
         message = await receive(*arguments, **named)
         if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-            received[0] += 1
+            passed("received")
         return message
 
     async def sending_str(*arguments: Any, **named: Any) -> None:
         await send_str(*arguments, **named)
-        sent[0] += 1
+        passed("sent")
 
     async def sending_bytes(*arguments: Any, **named: Any) -> None:
         await send_bytes(*arguments, **named)
-        sent[0] += 1
+        passed("sent")
 
     response.receive, response.send_str, response.send_bytes = receiving, sending_str, sending_bytes
 

@@ -4,11 +4,11 @@
     application = SalesMetricsWSGI(get_wsgi_application())        # Django, in wsgi.py
     application = SalesMetricsWSGI(application)                   # any other
 
-The route template is read after the application ran, from what its framework left behind: Flask (Werkzeug) leaves its
-request in the environ, Django gets a request class that does. Where another middleware stands between us and Django, or
-Django runs under ASGI, put ``sales_exporter.instrumentation.wsgi.DjangoRoute`` into MIDDLEWARE. Any other application
-may set ``environ["sales_exporter.route"]`` to a template of its own, such as ``/users/{id}``; without one all counts as
-``unmatched``.
+The route template is read when the application starts its answer, from what its framework left behind: Flask
+(Werkzeug) leaves its request in the environ, Django gets a request class that does. Where another middleware stands
+between us and Django, or Django runs under ASGI, put ``sales_exporter.instrumentation.wsgi.DjangoRoute`` into
+MIDDLEWARE. Any other application may set ``environ["sales_exporter.route"]`` to a template of its own, such as
+``/users/{id}``; without one all counts as ``unmatched``.
 
 An answer of Flask or Django with status 500 has ``error_type`` 500: they turn an exception into it before we see it.
 One that comes through has the name of its class.
@@ -67,14 +67,13 @@ class SalesMetricsWSGI:
         except Exception as error:
             self._counts.failed("begin", error)
             return self._app(environ, start_response)
-        answer = _Answer(self._counts, exchange, start_response)
+        answer = _Answer(self._counts, exchange, start_response, lambda: _template(environ, *before))
         try:
             body = self._app(environ, answer.start)
         except BaseException as error:
-            exchange.matched(lambda: _template(environ, *before))
+            answer.match()
             exchange.end(error)
             raise
-        exchange.matched(lambda: _template(environ, *before))
         return answer.body(body, environ)
 
 
@@ -147,15 +146,25 @@ class _Input:
 class _Answer:
     """What the application answers, on its way to the server."""
 
-    def __init__(self, counts: Exchanges, exchange: Exchange, start_response: Callable[..., Any]) -> None:
+    def __init__(self, counts: Exchanges, exchange: Exchange, start_response: Callable[..., Any],
+                 template: Callable[[], str]) -> None:
         self._counts = counts
         self._exchange = exchange
         self._start = start_response
+        self._template = template
+        self._matched = False
         self._length: int | None = None
+
+    def match(self) -> None:
+        """Read the route: when the answer starts, for Flask takes its request away before it returns."""
+        if not self._matched:
+            self._matched = True
+            self._exchange.matched(self._template)
 
     def start(self, status: str, headers: list[tuple[str, str]], *info: Any) -> Callable[[bytes], Any]:
         """The server's ``start_response``."""
         write = self._start(status, headers, *info)
+        self.match()
         try:
             self._head(status, headers)
         except Exception as error:
