@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from sales_exporter.demo import traffic
 from sales_exporter.demo.traffic import Plan, Request, drive, incident, loopback
 from sales_exporter.errors import ConfigError, StackError
+from tests.support.clocks import FakeClock
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+CLOCK = FakeClock(NOW.timestamp())
 
 
 class Clock:
@@ -211,7 +213,7 @@ async def until(task: asyncio.Task[None], condition: object) -> None:
 async def test_requests_streams_and_websockets_arrive_and_end_with_it():
     application = Application()
     async with listening(application) as url:
-        task = asyncio.create_task(drive(url, Plan(1, "run", rate=20.0, total=20)))
+        task = asyncio.create_task(drive(url, Plan(1, "run", rate=20.0, total=20), CLOCK))
         await until(task, lambda: application.asked["GET"] + application.asked["POST"] == 20)
         await until(task, lambda: application.asked["stream"] == 2 and application.asked["how many?"] == 2)
         task.cancel()
@@ -227,7 +229,7 @@ async def test_no_more_than_a_few_requests_are_under_way_at_once(monkeypatch: py
     application.hold.clear()
     plan = Plan(1, "run", rate=20.0, total=30)
     async with listening(application) as url:
-        task = asyncio.create_task(drive(url, plan, streams=0, sockets=0))
+        task = asyncio.create_task(drive(url, plan, CLOCK, streams=0, sockets=0))
         await until(task, lambda: plan.wait(0.0) is None)
         assert (application.most, application.asked.total()) == (3, 3)
         task.cancel()
@@ -237,14 +239,14 @@ async def test_no_more_than_a_few_requests_are_under_way_at_once(monkeypatch: py
 
 async def test_it_ends_when_nothing_answers():
     with pytest.raises(StackError, match="has not answered for 0 s"):
-        await drive("http://127.0.0.1:1", Plan(1, "run", rate=20.0), silence=0.2, streams=0, sockets=0)
+        await drive("http://127.0.0.1:1", Plan(1, "run", rate=20.0), CLOCK, silence=0.2, streams=0, sockets=0)
 
 
 async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     application = Application()
     async with listening(application) as url:
-        task = asyncio.create_task(drive(url, Plan(1, "run", rate=20.0, total=1), streams=0, sockets=0))
+        task = asyncio.create_task(drive(url, Plan(1, "run", rate=20.0, total=1), CLOCK, streams=0, sockets=0))
         await until(task, lambda: application.asked.total() == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

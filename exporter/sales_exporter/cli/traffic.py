@@ -13,6 +13,7 @@ import typer
 
 from sales_exporter.cli.settings import text_of
 from sales_exporter.demo.traffic import MOST_RATE, RATE, TOTAL, Plan, drive
+from sales_exporter.runtime.clock import SystemClock
 
 
 def traffic(
@@ -32,7 +33,7 @@ def traffic(
 
 
 async def _until_stopped(url: str, plan: Plan) -> None:
-    task = asyncio.ensure_future(drive(url, plan))
+    task = asyncio.ensure_future(drive(url, plan, SystemClock()))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from sales_exporter.errors import ConfigError, StackError
+from sales_exporter.runtime.clock import Clock
 
 RATE, MOST_RATE = 3.0, 20.0
 """Requests a second."""
@@ -170,7 +171,7 @@ def loopback(url: str) -> str:
 
 
 async def drive(
-    url: str, plan: Plan, silence: float = SILENCE_SECONDS, streams: int = STREAMS, sockets: int = SOCKETS
+    url: str, plan: Plan, clock: Clock, silence: float = SILENCE_SECONDS, streams: int = STREAMS, sockets: int = SOCKETS
 ) -> None:
     """Send what the plan says until cancelled.
 
@@ -182,7 +183,7 @@ async def drive(
     timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
     # No proxy of the caller's environment (trust_env is off), and no redirect to anywhere.
     async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session:
-        driver = Driver(session, address, plan, silence)
+        driver = Driver(session, address, plan, clock, silence)
         clients = [driver.listen] * streams + [driver.talk] * sockets
         others = [asyncio.create_task(driver.again(client)) for client in clients]
         try:
@@ -196,10 +197,11 @@ async def drive(
 class Driver:
     """Asks an application what a plan says."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, plan: Plan, silence: float) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, plan: Plan, clock: Clock, silence: float) -> None:
         self._session = session
         self._url = url
         self._plan = plan
+        self._clock = clock
         self._silence = silence
         self._loop = asyncio.get_running_loop()
         self._began = self._answered = self._loop.time()
@@ -214,7 +216,7 @@ class Driver:
         while (pause := self._plan.wait(self._elapsed)) is not None:
             await asyncio.sleep(pause)
             self._judge()
-            request = self._plan.next(self._elapsed, datetime.now(UTC))
+            request = self._plan.next(self._elapsed, datetime.fromtimestamp(self._clock.now(), UTC))
             if len(self.under_way) < IN_FLIGHT:
                 task = asyncio.create_task(self._send(request))
                 self.under_way.add(task)
