@@ -65,6 +65,38 @@ def test_no_module_but_the_clock_asks_for_the_time() -> None:
     assert askers <= {"runtime/clock.py", "demo/stack.py", "cli/stack.py", "cli/generate.py"}
 
 
+def test_special_functions_come_from_one_place() -> None:
+    askers = {
+        str(path.relative_to(PACKAGE)) for path in modules()
+        if any(name.partition(".")[0] == "scipy" for name in imports(path))
+    }
+    assert askers == {"stats/special.py"}
+
+
+@pytest.mark.slow
+def test_modules_of_numpy_that_nobody_uses_are_not_read_until_somebody_does() -> None:
+    code = """
+import sys
+import sales_exporter.runtime.exporter, sales_exporter.collectors
+sales_exporter.collectors.discover()
+print(*[name for name in ("numpy.testing._private", "numpy.f2py.crackfortran", "unittest") if name in sys.modules])
+from numpy.testing import assert_array_equal
+import numpy.f2py
+assert_array_equal([1], [1])
+print(callable(numpy.f2py.get_include), numpy.testing is sys.modules["numpy.testing"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n") == ["", "True True", ""]
+
+
+@pytest.mark.slow
+def test_modules_of_numpy_that_are_there_stay_as_they_are() -> None:
+    code = ("import numpy.testing as there; import sales_exporter.stats.special, sys; "
+            "print(sys.modules['numpy.testing'] is there, type(there).__name__)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "module"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["sales_exporter.runtime.exporter", "sales_exporter.runtime.exposition"])
 def test_the_exporter_does_not_load_what_is_heavy(module: str) -> None:

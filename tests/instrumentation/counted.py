@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -106,8 +107,6 @@ class Client:
     def request(self, method: str, path: str, body: bytes = b"", pieces: int | None = None,
                 **environ: Any) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body; after so many pieces the client is gone."""
-        import io
-
         found: dict[str, Any] = {}
         written: list[bytes] = []
 

@@ -55,7 +55,7 @@ def test_a_request_counts_under_the_route_that_the_application_names() -> None:
 
 @pytest.mark.parametrize("read", [
     lambda stream: stream.read(), lambda stream: [stream.readline(), stream.readline()],
-    lambda stream: list(stream), lambda stream: stream.readlines(), lambda stream: stream.readinto(bytearray(9)),
+    list, lambda stream: stream.readlines(), lambda stream: stream.readinto(bytearray(9)),
     lambda stream: stream.read1(9),
 ], ids=["read", "readline", "iteration", "readlines", "readinto", "read1"])
 def test_bytes_of_the_request_count_however_they_are_read(read: Callable[[Any], object]) -> None:
@@ -323,7 +323,7 @@ def test_a_real_server_sends_bodies_and_files_and_is_scraped(tmp_path: Path) -> 
         if environ["PATH_INFO"] == "/report":
             environ[ROUTE] = "/report"
             start("200 OK", [("Content-Length", "5000")])
-            return environ["wsgi.file_wrapper"](open(tmp_path / "report.csv", "rb"))  # noqa: SIM115
+            return environ["wsgi.file_wrapper"](open(tmp_path / "report.csv", "rb"))
         start("200 OK", [])
         return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"] or 0))]
 

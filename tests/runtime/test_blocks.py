@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 
@@ -27,6 +28,15 @@ def test_a_gauge_is_held_until_the_next_evaluation() -> None:
     found = written(Series("g", 'a="b"', np.array([1.0, 2.0])), 0, 2 * HOUR)
     assert [at for at, _ in found] == list(range(0, 2 * HOUR, GAUGE_STEP))
     assert {value for at, value in found if at < HOUR} == {1.0}
+
+
+def test_a_value_is_written_as_it_is_and_a_gap_is_none() -> None:
+    out = io.StringIO()
+    series = Series("g", 'a="b"', np.array([0.0, -0.0, math.nan, 2.5, 2.5]))
+    blocks.write(out, [series], 0, 0, 5 * HOUR, 'job="x"', blocks.Steps(HOUR, HOUR))
+    assert out.getvalue().splitlines() == [
+        'g{a="b",job="x"} 0.0 0', 'g{a="b",job="x"} -0.0 3600', 'g{a="b",job="x"} 2.5 10800',
+        'g{a="b",job="x"} 2.5 14400', "# EOF"]
 
 
 def test_nothing_is_written_from_the_end_on() -> None:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from sales_exporter import config
 from sales_exporter.errors import ContractViolation
+from sales_exporter.runtime.columns import _Array
 from sales_exporter.runtime.database import Database
 from tests.support.databases import Databases
 
@@ -105,3 +106,10 @@ async def test_rows_of_the_same_pass_are_loaded_as_before(database: Database) ->
     async with database.reader(5) as db:
         await db.columns("SELECT 1 AS n", ("n",))
         assert await db.fetch("SELECT ARRAY[1, NULL] AS many, true AS one") == [{"many": [1, None], "one": True}]
+
+
+async def test_readings_leave_no_classes_behind(database: Database) -> None:
+    await column(database, "(1)")
+    before = len(_Array.__subclasses__())
+    await column(database, "(1)")
+    assert len(_Array.__subclasses__()) == before

@@ -24,7 +24,7 @@ from sales_exporter.errors import (
     SourceError,
     SourceUnavailable,
 )
-from sales_exporter.runtime.database import Database
+from sales_exporter.runtime.database import LARGE_ANSWER, Database
 from tests.support.clocks import until
 from tests.support.databases import Database as Fresh
 from tests.support.databases import Databases
@@ -231,3 +231,11 @@ async def test_a_pass_that_is_cancelled_at_any_moment_leaves_no_connection_behin
 async def test_without_a_connection_string_the_source_is_unavailable() -> None:
     with pytest.raises(SourceUnavailable, match="dsn_file"):
         await ask(Database(None, config.Database()))
+
+
+async def test_a_connection_that_brought_a_large_answer_is_not_kept(database: Database) -> None:
+    for rows, kept in ((LARGE_ANSWER, 1), (LARGE_ANSWER + 1, 0)):
+        async with database.reader(10.0) as reader:
+            found = await reader.columns(f"SELECT generate_series(1, {rows}) AS n", ("n",))
+        assert len(found["n"]) == rows
+        assert database.open_connections == kept

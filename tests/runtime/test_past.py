@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 import pickle
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
+from sales_exporter.collectors import Collector, Context, Reader
 from sales_exporter.collectors.funnel import Funnel
 from sales_exporter.collectors.key import Key
 from sales_exporter.collectors.models import Models
@@ -15,14 +18,38 @@ from sales_exporter.collectors.pipeline import Pipeline
 from sales_exporter.collectors.reps import Reps
 from sales_exporter.config import Business
 from sales_exporter.demo import generator
+from sales_exporter.model import Sample, gauge
 from sales_exporter.runtime import past
 from sales_exporter.runtime.exposition import Renderer
-from sales_exporter.runtime.past import Past
+from sales_exporter.runtime.past import Evaluated, Past
 from tests.support.databases import Databases
 from tests.support.reading import collect
 
 UNTIL = datetime(2026, 3, 1, tzinfo=UTC)
 HOURS = 40
+
+
+NOW = gauge("sales_now", "The moment.")
+
+
+class Clock(Collector):
+    """Tells the moment of evaluation."""
+
+    name = "clock"
+    metrics = (NOW,)
+
+    async def collect(self, ctx: Context) -> Iterable[Sample]:
+        """The moment."""
+        return [NOW(ctx.now)]
+
+
+async def test_figures_of_a_costly_collector_hold_for_hours_after_the_first_look(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "CADENCE", ((-1.0, 1), (math.inf, 6)))
+    clock = Evaluated(Clock())
+    found = [await clock.at(Context(3600.0 * hour, cast("Reader", None), Business())) for hour in range(8)]
+    assert found == [({"sales_now": 0.0}, 1), ({"sales_now": 3600.0}, 6), *[({}, 0)] * 5, ({"sales_now": 25_200.0}, 6)]
 
 
 @pytest.mark.postgres

@@ -64,6 +64,22 @@ def test_a_remainder_goes_to_the_largest_fraction_and_then_to_the_lowest_code() 
     assert MODELS["linear"](won((0, 1, 2))).cents.tolist() == [34, 33, 33, 0]
 
 
+@given(journeys())
+@settings(max_examples=50, deadline=None)
+def test_other_counts_of_the_same_paths_are_credited_like_new_journeys(some: Journeys) -> None:
+    nothing = (0,) * len(some.paths)
+    paths = Journeys(some.channels, some.paths, nothing, nothing, nothing, some.days)
+    again = paths.counting(some.won, some.lost, some.cents)
+    assert (paths.won, paths.cents) == (nothing, nothing)
+    for model in MODELS.values():
+        mine, theirs = model(again), model(some)
+        assert mine.cents.tolist() == theirs.cents.tolist()
+        assert mine.unassigned == theirs.unassigned
+    if some.paths:
+        with pytest.raises(ValueError, match="negative"):
+            paths.counting((-1,) * len(some.paths), nothing, nothing)
+
+
 @pytest.mark.parametrize("model", sorted(MODELS))
 def test_deals_without_a_touch_are_unassigned_and_not_spread(model: str) -> None:
     paths = Journeys(2, ((), (0,), (1,)), (1, 1, 1), (9, 1, 1), (500, 300, 300), ((), (1.0,), (2.0,)))

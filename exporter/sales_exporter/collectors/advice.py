@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import ndtri
 
 from sales_exporter.collectors.budgets import best_channel_under_funded, campaign_below_cost_target, losing_channel
 from sales_exporter.collectors.call_cells import buckets
@@ -26,6 +25,7 @@ from sales_exporter.ledger.predictions import LABELS, PREDICTIONS, SEPARATOR
 from sales_exporter.ledger.scheme import EDGES
 from sales_exporter.ledger.view import View
 from sales_exporter.stats.intervals import LEVEL, difference, wilson
+from sales_exporter.stats.special import ndtri
 
 FOLLOWED_DAYS, RECENT_ENTRIES, EARLIER_ENTRIES = 14, 28, 90
 """Days that each visit is followed for a leak, so that young ones are no worse, and days of entry that are compared:

@@ -49,7 +49,9 @@ class Facts:
     def of(cls, rows: Iterable[Row], paid: Iterable[Row], windows: Windows) -> Facts:
         """From :func:`counted` and :func:`valued`; a window without calls of a kind seen counts 0."""
         rows = list(rows)
-        unpaid = [{**row, **dict.fromkeys(COSTS, 0)} for row in rows]
+        seen = dict.fromkeys((row["agent_kind"], row["result"]) for row in rows)
+        nothing = {"bucket": 0, **dict.fromkeys(COSTS, 0)}
+        unpaid = [{"agent_kind": kind, "result": result, **nothing} for kind, result in seen]
         spent = _spread([*paid, *unpaid], windows)
         return cls(
             Cells.of(_spread(rows, windows), *KEYS, "window"),

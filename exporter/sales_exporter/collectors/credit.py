@@ -69,14 +69,22 @@ class Routes:
         sums = [np.bincount(self.plain, column, size).astype(np.int64).tolist() for column in (won, lost)]
         exact = np.zeros(size, dtype=np.int64)
         np.add.at(exact, self.plain, cents)
-        return Journeys(len(self.labels), self.paths, tuple(sums[0]), tuple(sums[1]), tuple(exact.tolist()))
+        return self._ways.counting(tuple(sums[0]), tuple(sums[1]), tuple(exact.tolist()))
 
     def timed(self, won: Ints, cents: Ints) -> Journeys:
-        """Journeys of the won paths with ages."""
-        mine = np.flatnonzero(won).tolist()
-        return Journeys(
-            len(self.labels), tuple(self.aged[i] for i in mine), tuple(won[mine].tolist()), (0,) * len(mine),
-            tuple(cents[mine].tolist()), tuple(self.days[i] for i in mine))
+        """Journeys by path with ages, of the won deals alone."""
+        return self._dated_ways.counting(tuple(won.tolist()), (0,) * len(self.aged), tuple(cents.tolist()))
+
+    # Each window has other counts of the same paths.
+    @cached_property
+    def _ways(self) -> Journeys:
+        nothing = (0,) * len(self.paths)
+        return Journeys(len(self.labels), self.paths, nothing, nothing, nothing)
+
+    @cached_property
+    def _dated_ways(self) -> Journeys:
+        nothing = (0,) * len(self.aged)
+        return Journeys(len(self.labels), self.aged, nothing, nothing, nothing, self.days)
 
 
 def _cut(values: list[T], lengths: Ints) -> Iterator[tuple[T, ...]]:

@@ -44,7 +44,7 @@ class Deals:
     def at(cls, view: View, now: float) -> Deals:
         """Of a view, at a moment (epoch seconds)."""
         records, moment = view.book(book.DEALS), math.floor(now)
-        closed, status = records["closed"].copy(), records["status"] & ~np.uint8(book.TEST)
+        closed, status = records["closed"], records["status"] & ~np.uint8(book.TEST)
         result = np.where((closed < moment) & (status < book.OPEN), status, np.uint8(book.OTHER))
         undated = closed == book.NEVER
         result[((closed >= moment) & ~undated) | (undated & (status == book.OPEN))] = book.OPEN
@@ -92,7 +92,7 @@ def currencies(view: View, records: Records) -> list[str]:
 
 
 def cents(
-    view: View, amounts: Ints, codes: Records, reporting: str, factors: Callable[[str, Ints], Floats]
+    view: View, amounts: Ints, codes: Ints, reporting: str, factors: Callable[[str, Ints], Floats]
 ) -> Floats:
     """Cents in the reporting currency, rounded, of amounts and numbers of currencies; ``factors`` are the rates of a
     currency at places of these."""

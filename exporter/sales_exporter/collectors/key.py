@@ -157,17 +157,19 @@ class Closed:
     def of(cls, deals: Deals, rates: money.Rates, windows: Windows) -> Closed:
         """From the deals at the moment."""
         sums: dict[tuple[str, str], Sum] = {}
-        for result, code in ((WON, book.WON), (LOST, book.LOST), (OTHER, book.OTHER)):
-            places = deals.where(code)
-            moments = deals.closed(places)
-            # Only what is won has a value and a cycle in any figure.
-            priced = code == book.WON
-            values = deals.values(places, rates) if priced else np.zeros(0)
-            cycles = deals.cycles(places) if priced else np.zeros(0)
+        for result, code in ((LOST, book.LOST), (OTHER, book.OTHER)):
+            moments = deals.closed(deals.where(code))
             for window, start in zip(windows.names, windows.starts, strict=True):
-                inside = moments >= start
-                sums[result, window] = (
-                    Sum.of(values[inside], cycles[inside]) if priced else Sum(int(np.count_nonzero(inside))))
+                sums[result, window] = Sum(int(np.count_nonzero(moments >= start)))
+        # Only what is won has a value and a cycle in any figure.
+        places = deals.where(book.WON)
+        moments, values, cycles = deals.closed(places), deals.values(places, rates), deals.cycles(places)
+        for window, start in zip(windows.names, windows.starts, strict=True):
+            # Each window holds the next: the rest is never looked at again.
+            inside = moments >= start
+            if not inside.all():
+                moments, values, cycles = moments[inside], values[inside], cycles[inside]
+            sums[WON, window] = Sum.of(values, cycles)
         return cls(sums)
 
     def get(self, result: str, window: str) -> Sum:

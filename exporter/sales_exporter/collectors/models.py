@@ -7,8 +7,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
-from scipy.special import stdtrit
-
 from sales_exporter.collectors import Collector, Context
 from sales_exporter.collectors.cardinality import OTHER, TopK
 from sales_exporter.collectors.ratios import Ratio, ratio
@@ -23,6 +21,7 @@ from sales_exporter.stats.classification import (
 )
 from sales_exporter.stats.estimated_accuracy import UNDEFINED, EstimatedAccuracy, estimated_accuracy
 from sales_exporter.stats.intervals import LEVEL
+from sales_exporter.stats.special import stdtrit
 
 LEAST_FOR_DRIFT = 100
 """Predictions that each side of the score PSI needs: below, its noise looks like movement."""
@@ -161,10 +160,10 @@ class Models(Collector):
         known, self._estimates = self._estimates, {}
         for version in kept:
             if version.weeks is not None:
-                before = known.get(version.key)
-                same = before is not None and before[0] == version.weeks.digest
+                before, digest = known.get(version.key), version.weeks.digest
+                same = before is not None and before[0] == digest
                 found = before[1] if before is not None and same else estimated(version.weeks)
-                self._estimates[version.key] = (version.weeks.digest, found)
+                self._estimates[version.key] = (digest, found)
         return {key: found for key, (_, found) in self._estimates.items()}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +11,11 @@ from numpy.typing import NDArray
 
 from sales_exporter.collectors import Collector, Context
 from sales_exporter.collectors.ratios import estimate
-from sales_exporter.collectors.stays import entries
+from sales_exporter.collectors.stays import BUCKETS, counted_since, entries_since
 from sales_exporter.collectors.windows import ALL, DAY, HOUR, Windows, length
 from sales_exporter.ledger import leads as visit
-from sales_exporter.ledger.calendar import SECOND
+from sales_exporter.ledger.calendar import SECOND, Ints
 from sales_exporter.ledger.cube import Cube, Layout
-from sales_exporter.ledger.scheme import EDGES
 from sales_exporter.ledger.view import View
 from sales_exporter.model import Definition, Sample, gauge
 from sales_exporter.stats.grouped import grouped_quantile
@@ -126,7 +124,7 @@ class Pipeline(Collector):
         visits = Visits.of(ctx.ledger)
         open_stages = [ctx.business.stage_names.index(name) for name in ctx.business.of_kind("open")]
         return [
-            *chain.from_iterable(durations(ctx.ledger, visits, stage, windows) for stage in open_stages),
+            *durations(ctx.ledger, visits, open_stages, windows),
             *lasting(ctx, visits, open_stages), *waiting(ctx.ledger, open_stages, ctx.now),
             *spent(ctx.ledger, open_stages, ctx.now), *cycle_times(ctx.ledger),
         ]
@@ -147,23 +145,27 @@ class Visits:
 
 def _table(ledger: View, layout: Layout) -> Floats:
     columns, counts = ledger.read(layout)
-    table = np.zeros((len(ledger.scheme.stages), len(EDGES) + 1))
-    np.add.at(table, (columns["stage"], columns["bucket"]), counts)
-    return table
+    return _summed((len(ledger.scheme.stages), BUCKETS), (columns["stage"], columns["bucket"]), counts)
 
 
-def durations(ledger: View, visits: Visits, stage: int, windows: Windows) -> Iterator[Sample]:
-    """Exits of one stage by window, zeros too, and quantiles where there were any."""
-    name = ledger.scheme.stages[stage]
-    for window, day in windows.days(ledger.scheme.calendar).items():
-        columns, counts = ledger.read(visit.EXITS, day)
-        mine = columns["stage"] == stage
-        n = np.bincount(columns["bucket"][mine], weights=counts[mine], minlength=len(EDGES) + 1)
-        yield EXITS(float(n.sum()), stage=name, window=window)
-        if n.any():
-            found = grouped_quantile(visits.seconds[stage][n > 0], n[n > 0], [float(q) for q in QUANTILES])
-            for q, value in zip(QUANTILES, found.tolist(), strict=True):
-                yield DURATION.value(value, stage=name, q=q, estimator=EXITED, window=window)
+def _summed(shape: tuple[int, int], places: tuple[Ints, Ints], values: Ints | Floats) -> Floats:
+    """Values added up by row and column."""
+    rows, columns = shape
+    found = np.bincount(places[0] * columns + places[1], values, rows * columns)
+    return np.asarray(found.reshape(shape))
+
+
+def durations(ledger: View, visits: Visits, stages: Sequence[int], windows: Windows) -> Iterator[Sample]:
+    """Exits of each stage by window, zeros too, and quantiles where there were any."""
+    ended = counted_since(ledger, visit.EXITS, list(windows.days(ledger.scheme.calendar).values()))
+    for window, table in zip(windows.names, ended, strict=True):
+        for stage in stages:
+            name, n = ledger.scheme.stages[stage], table[stage]
+            yield EXITS(float(n.sum()), stage=name, window=window)
+            if n.any():
+                found = grouped_quantile(visits.seconds[stage][n > 0], n[n > 0], [float(q) for q in QUANTILES])
+                for q, value in zip(QUANTILES, found.tolist(), strict=True):
+                    yield DURATION.value(value, stage=name, q=q, estimator=EXITED, window=window)
 
 
 def lasting(ctx: Context, visits: Visits, stages: Sequence[int]) -> Iterator[Sample]:
@@ -171,11 +173,11 @@ def lasting(ctx: Context, visits: Visits, stages: Sequence[int]) -> Iterator[Sam
     business, names = ctx.business, ctx.ledger.scheme.stages
     doubled = {f"{2 * length(span)}d": span for span in business.conversion_horizons if span != ALL}
     windows = Windows.ending(ctx.now, dict.fromkeys((*business.windows, *doubled)))
-    for window, day in windows.days(ctx.ledger.scheme.calendar).items():
-        began = entries(ctx.ledger, day, ctx.now)
+    began = entries_since(ctx.ledger, list(windows.days(ctx.ledger.scheme.calendar).values()), ctx.now)
+    for window, visited in zip(windows.names, began, strict=True):
         for stage in stages:
-            yield ENTRIES(began.total(stage), stage=names[stage], window=window)
-            curve = began.curve(stage, visits.seconds[stage])
+            yield ENTRIES(visited.total(stage), stage=names[stage], window=window)
+            curve = visited.curve(stage, visits.seconds[stage])
             for q in QUANTILES if window in business.windows else ():
                 found = curve.quantile(float(q))
                 yield from DURATION(*found, stage=names[stage], q=q, estimator=KAPLAN_MEIER, window=window)
@@ -253,15 +255,12 @@ def flows(ledger: View, since: float | None, now: float) -> Flows:
     timed = _aligned(ledger, first, offsets)
     origin = now if since is None else since
     seconds = counts * (calendar.starts(columns["day"]) / SECOND - origin) + timed
-    n = np.zeros((2, size))
-    np.add.at(n, (columns["direction"], columns["stage"]), counts)
+    n = _summed((2, size), (columns["direction"], columns["stage"]), counts)
     signed = np.where(columns["direction"] == visit.OUT, seconds, -seconds)
-    spent = np.zeros(size)
-    np.add.at(spent, columns["stage"], signed)
-    return Flows(n[visit.IN], n[visit.OUT], spent)
+    return Flows(n[visit.IN], n[visit.OUT], np.asarray(np.bincount(columns["stage"], signed, size)))
 
 
-def _aligned(ledger: View, first: int | None, offsets: NDArray[np.int64]) -> Floats:
+def _aligned(ledger: View, first: int | None, offsets: Ints) -> Floats:
     """Seconds of FLOW_TIME in the order of FLOW, which has cells where all offsets are 0 besides."""
     flow, timed = (Cube(layout, ledger.tallies[layout.name]) for layout in (visit.FLOW, visit.FLOW_TIME))
     low = 0 if first is None else visit.FLOW.least(first)
@@ -274,13 +273,11 @@ def _aligned(ledger: View, first: int | None, offsets: NDArray[np.int64]) -> Flo
 def cycle_times(ledger: View) -> Iterator[Sample]:
     """Quantiles of the cycle by result; a result that nobody reached has none."""
     columns, counts = ledger.read(visit.CYCLES)
+    times, microseconds = ledger.read(visit.CYCLE_TIME)
     for result, codes in (("won", (visit.WON,)), ("lost", (visit.LOST, visit.LOST_THEN_WON))):
-        n, total = np.zeros((2, len(EDGES) + 1))
-        mine = np.isin(columns["result"], codes)
-        np.add.at(n, columns["bucket"][mine], counts[mine])
-        times, microseconds = ledger.read(visit.CYCLE_TIME)
-        ours = np.isin(times["result"], codes)
-        np.add.at(total, times["bucket"][ours], microseconds[ours] / SECOND)
+        mine, ours = np.isin(columns["result"], codes), np.isin(times["result"], codes)
+        n = np.bincount(columns["bucket"][mine], counts[mine], BUCKETS)
+        total = np.bincount(times["bucket"][ours], microseconds[ours] / SECOND, BUCKETS)
         if n.any():
             found = grouped_quantile(total[n > 0] / n[n > 0], n[n > 0], [float(q) for q in QUANTILES])
             for q, value in zip(QUANTILES, found.tolist(), strict=True):

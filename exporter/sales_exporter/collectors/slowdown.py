@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
 from sales_exporter.collectors import Collector, Context
 from sales_exporter.collectors.kept import Kept
@@ -18,6 +17,7 @@ from sales_exporter.ledger.view import View
 from sales_exporter.model import Definition, Sample, gauge
 from sales_exporter.stats.intervals import LEVEL
 from sales_exporter.stats.logrank import BEFORE_DAYS, RECENT_DAYS, RiskSets, holm, log_rank, period_risk
+from sales_exporter.stats.special import ndtri
 
 SLOWER = 0.01
 """Below this p-value on two days running a stage counts as slower: benchmarks/slowdown.py measures the rule."""

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from sales_exporter.collectors.ratios import Ratio, ratio
 from sales_exporter.model import Definition, Metric, Sample, gauge
 from sales_exporter.stats.intervals import LEVEL, Interval
 from sales_exporter.stats.ranking import Ranks, ranks
 from sales_exporter.stats.shrinkage import Levels, Rates, differences_p_value, levels, rates
+from sales_exporter.stats.special import stdtrit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from sales_exporter.collectors.windows import HOUR
 from sales_exporter.ledger import leads as visit
 from sales_exporter.ledger.calendar import SECOND, Calendar, Ints
+from sales_exporter.ledger.cube import Layout
 from sales_exporter.ledger.scheme import EDGES
 from sales_exporter.ledger.view import View
 from sales_exporter.stats.survival import Survival, survival
@@ -114,11 +117,31 @@ class Entries:
 
 def entries(ledger: View, since: int | None, now: float) -> Entries:
     """Visits that began on this reporting day or later."""
-    columns, counts = ledger.read(visit.STAYS, since)
+    return entries_since(ledger, [since], now)[0]
+
+
+def entries_since(ledger: View, days: Sequence[int | None], now: float) -> list[Entries]:
+    """Visits that began on each of these reporting days (ascending, None is before all) or later; read once for all."""
+    finished = counted_since(ledger, visit.STAYS, days)
+    still, waiting = ledger.read(visit.OPEN)
+    old = ages(still["hour"], now)
+    # Hours ascend, so do their days.
+    firsts = np.searchsorted(entry_days(ledger, still["hour"]), _numbers(days)).tolist()
+    return [Entries(table, still["stage"][first:], old[first:], waiting[first:])
+            for table, first in zip(finished, firsts, strict=True)]
+
+
+def counted_since(ledger: View, layout: Layout, days: Sequence[int | None]) -> Floats:
+    """Cells of each of these days (ascending, None is before all) and later, by stage and bucket (days, stages,
+    buckets)."""
+    columns, counts = ledger.read(layout, days[0])
     stages = len(ledger.scheme.stages)
     place = columns["stage"] * BUCKETS + columns["bucket"]
-    finished = np.bincount(place, weights=counts, minlength=stages * BUCKETS).reshape(stages, BUCKETS)
-    still, waiting = ledger.read(visit.OPEN)
-    mine = entry_days(ledger, still["hour"]) >= (since or 0)
-    return Entries(
-        finished.astype(np.float64), still["stage"][mine], ages(still["hour"][mine], now), waiting[mine])
+    edges = [*np.searchsorted(columns["day"], _numbers(days)).tolist(), len(place)]
+    parts = np.array([np.bincount(place[low:high], counts[low:high], stages * BUCKETS)
+                      for low, high in pairwise(edges)])
+    return np.asarray(np.cumsum(parts[::-1], axis=0)[::-1].reshape(len(days), stages, BUCKETS))
+
+
+def _numbers(days: Sequence[int | None]) -> list[int]:
+    return [0 if day is None else day for day in days]

@@ -59,7 +59,10 @@ class Weeks:
     @property
     def digest(self) -> bytes:
         """What of it is looked at, in short: labels of pending weeks come and go without being."""
-        return hashlib.blake2b(str(self.mature).encode() + self.past.tobytes() + self.last.tobytes()).digest()
+        looked = np.concatenate([self.past.ravel(), self.last.ravel()])
+        # Most bins of most weeks are empty.
+        there = np.flatnonzero(looked)
+        return hashlib.blake2b(str(self.mature).encode() + there.tobytes() + looked[there].tobytes()).digest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,15 +192,14 @@ class _Scored:
         settled = np.minimum(first + REFERENCE_DAYS, lately)
         columns, n = view.read(SCORES)
         slot, day = slots[columns["version"]], columns["day"]
-        reference, current = (
-            _table(slot[chosen], columns["bin"][chosen], n[chosen], size, SCORE_BINS)
-            for chosen in (day < settled[slot], day >= lately)
-        )
-        week = _weeks(day, today)
-        whole = (week >= 0) & (week < WEEKS)
+        # Days ascend: what lies between two of them is a slice.
+        late, begin, end = np.searchsorted(day, [lately, today - 7 * WEEKS, today]).tolist()
+        early = day < settled[slot]
+        reference = _table(slot[early], columns["bin"][early], n[early], size, SCORE_BINS)
+        current = _table(slot[late:], columns["bin"][late:], n[late:], size, SCORE_BINS)
         cells = {
-            "slot": slot[whole], "week": week[whole], "n": n[whole],
-            **{name: columns[name][whole] for name in ("came", "decided", "bin")},
+            "slot": slot[begin:end], "week": _weeks(day[begin:end], today), "n": n[begin:end],
+            **{name: columns[name][begin:end] for name in ("came", "decided", "bin")},
         }
         return cls(reference, current, _mature(view, slots, size, today), cells)
 

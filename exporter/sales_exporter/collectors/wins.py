@@ -139,7 +139,7 @@ _DENSE = 8_000_000
 def spent(view: View, rates: Rates, first_days: Sequence[int], end: int, windows: Windows) -> tuple[Cells, ...]:
     """Spend, and days of spend without a rate, of the days from each window's first to before ``end``."""
     records = view.book(book.SPEND)
-    records = records[records["day"] < end]
+    records = records.take(records["day"] < end)
     values = cents(view, records["cents"], records["currency"], rates.reporting, lambda currency, which: rates.dated(
         currency, records["day"][which].astype(np.int64)))
     code, pairs = compressed(records["channel"].astype(np.int64) << 16 | records["campaign"])

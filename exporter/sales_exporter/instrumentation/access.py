@@ -5,6 +5,7 @@ The hash is scrypt of the standard library: an application installs nothing for 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -76,8 +77,6 @@ class Access:
 
     async def admits(self, authorization: str) -> bool | None:
         """Whether the header opens; None when too many logins wait already. The work is done in a thread."""
-        import asyncio  # noqa: PLC0415  (a WSGI application has no need of it)
-
         found = self.known(authorization)
         if found is not None or self._login is None or not self._login.enter():
             return found

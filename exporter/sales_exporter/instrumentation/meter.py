@@ -27,11 +27,11 @@ OVERFLOW = counter(
 class Family:
     """The series of one metric. Those beyond the limit share the value ``(other)`` of the labels that fold."""
 
-    def __init__(self, store: Store, metric: Metric, folds: Iterable[str], limit: int, overflow: Cell) -> None:
+    def __init__(self, store: Store, metric: Metric, folds: Iterable[str], limit: int) -> None:
         self.metric = metric
         self._store = store
         self._limit = limit
-        self._overflow = overflow
+        self._overflow: Cell | None = None
         self._folds = tuple(metric.labels.index(label) for label in folds)
         self._cells: dict[tuple[str, ...], Cell] = {}
         self._busy = Lock()
@@ -45,8 +45,15 @@ class Family:
         """Whether the label set has, or may still get, a cell of its own: whether it may be kept."""
         return labels in self._cells or len(self._cells) < self._limit
 
+    def forget(self) -> None:
+        """Let go of all cells: the process was forked, and they are its parent's."""
+        self._cells, self._overflow, self._busy = {}, None, Lock()
+
     def _fresh(self, labels: tuple[str, ...]) -> Cell:
         with self._busy:
+            if self._overflow is None:
+                # Not before a series is needed: a store of several workers is made before they are forked.
+                self._overflow = self._store.cell(OVERFLOW, (self.metric.name,))
             if labels not in self._cells and len(self._cells) >= self._limit:
                 self._overflow[0] += 1
                 labels = tuple(OTHER if i in self._folds else value for i, value in enumerate(labels))
@@ -68,14 +75,14 @@ class Meter:
         self._exemplars: dict[tuple[str, tuple[str, ...]], dict[int, Exemplar]] = {}
         self._told: set[str] = set()
         self._busy = Lock()
+        self.store.on_reset(self._forget)
 
     def family(self, metric: Metric, *folds: str) -> Family:
         """The family of a metric; ``folds`` are the labels that become ``(other)`` above the limit."""
         with self._busy:
             found = self._families.get(metric.name)
             if found is None:
-                overflow = self.store.cell(OVERFLOW, (metric.name,))
-                found = self._families[metric.name] = Family(self.store, metric, folds, self._limit, overflow)
+                found = self._families[metric.name] = Family(self.store, metric, folds, self._limit)
             return found
 
     def failed(self, where: str, error: BaseException) -> None:
@@ -107,3 +114,8 @@ class Meter:
             return sample
         shown = tuple(known.get(bucket) for bucket in range(len(sample.value.counts)))
         return sample._replace(value=replace(sample.value, exemplars=shown))
+
+    def _forget(self) -> None:
+        self._busy, self._exemplars = Lock(), {}
+        for family in self._families.values():
+            family.forget()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from concurrent.futures import Future
 from itertools import accumulate
 from threading import Lock
 from typing import Any, Final
+from weakref import WeakMethod
 
 from prometheus_client import REGISTRY, core
 from prometheus_client import exposition as text_format
@@ -68,10 +70,17 @@ class Exposition:
     def __init__(self, meter: Meter, registry: Collector | None = REGISTRY) -> None:
         self._meter = meter
         self._registry = registry
+        self._thread = OwnThread("sales-metrics-page")
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            again = WeakMethod(self._begin)
+            os.register_at_fork(after_in_child=lambda: (begin := again()) and begin())
+
+    def _begin(self) -> None:
+        """From nothing; also after a fork, for a thread of the parent's may have held the lock at that moment."""
         self._renderers: dict[str, list[Renderer]] = {}
         self._extra = Renderer()
         self._busy = Lock()
-        self._thread = OwnThread("sales-metrics-page")
         self._under_way: dict[tuple[Format, bool], Future[bytes]] = {}
         self._seconds = float("inf")
 

@@ -40,8 +40,11 @@ class Store(Protocol):
         """What the store tells of itself, such as damaged files."""
         ...
 
-    def on_reset(self, forget: Callable[[], None]) -> None:
-        """Have this called when all cells handed out so far belong to another process (after a fork)."""
+    def on_reset(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called when the cells handed out so far are no longer this process's: it was forked.
+
+        Whoever keeps cells forgets them then, and asks again.
+        """
         ...
 
 
@@ -65,8 +68,8 @@ class LocalStore:
         """Nothing."""
         return iter(())
 
-    def on_reset(self, forget: Callable[[], None]) -> None:
-        """Never called: a child of a fork goes on with a copy of its own."""
+    def on_reset(self, callback: Callable[[], None]) -> None:
+        """Never: a forked process has a copy of all numbers."""
 
 
 def width(metric: Metric) -> int:

@@ -22,6 +22,14 @@ def revised(
     return {name: book for name, (book, _) in found.items()}, {name: pages for name, (_, pages) in found.items()}
 
 
+def extended(
+    books: Mapping[str, Book], revisions: Mapping[str, Revision]
+) -> tuple[dict[str, Book], dict[str, Pages]]:
+    """The same for books that nobody reads yet, with records that are mostly new and none that is gone."""
+    found = {name: books[name].extended(revision.records) for name, revision in revisions.items()}
+    return {name: book for name, (book, _) in found.items()}, {name: pages for name, (_, pages) in found.items()}
+
+
 def kept(reads: Reads) -> dict[str, Tally]:
     """What an inexact source remembers of a part: its cells, and the keys of its records."""
     keys = {_BOOK + name: Tally.of(revision.records[KEY]) for name, revision in reads.books.items()}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 from sales_exporter.ledger.book import Book
-from sales_exporter.ledger.bookkeeping import revised
+from sales_exporter.ledger.bookkeeping import extended
 from sales_exporter.ledger.cube import Cube
 from sales_exporter.ledger.source import Moment, Names, Reading, Reads, Source
 
@@ -34,7 +34,7 @@ async def rewrite(
     books = {layout.name: Book.of(layout) for layout in source.books}
     if books:
         async for reads in _whole(source, readers, moment, names, progress):
-            books |= (await asyncio.to_thread(revised, books, reads.books))[0]
+            books |= (await asyncio.to_thread(extended, books, reads.books))[0]
     return books
 
 

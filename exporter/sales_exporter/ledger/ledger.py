@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sales_exporter.ledger.book import Book
-from sales_exporter.ledger.bookkeeping import in_place, kept, revised
+from sales_exporter.ledger.bookkeeping import extended, in_place, kept, revised
 from sales_exporter.ledger.cube import Cube, Tally
 from sales_exporter.ledger.fill import Readers
 from sales_exporter.ledger.identity import Origin, beyond, origin
@@ -57,6 +57,7 @@ class Ledger:
                 state.cubes[layout.name] = Cube(layout, store.cells(layout))
             for book in state.source.books:
                 state.books[book.name] = Book.of(book, store.book(book))
+        store.rest()
 
     @property
     def view(self) -> View:
@@ -245,7 +246,8 @@ class Ledger:
         part_cells: tuple[int, Mapping[str, Tally]] | None = None, as_they_are: bool = False,
     ) -> None:
         """Disk first: what readers see is never ahead of what a crash leaves."""
-        books, pages = await asyncio.to_thread(revised, state.books, change.books)
+        made = revised if state.ready else extended
+        books, pages = await asyncio.to_thread(made, state.books, change.books)
         names, paths = tuple(self.names.fresh), tuple(self.names.paths.fresh)
         cells = change.cells if as_they_are else {
             name: state.cubes[name].layout.coarsened(tally, mark.grain) for name, tally in change.cells.items()}
@@ -262,6 +264,7 @@ class Ledger:
             state.rows += change.rows
             state.late += change.late
             state.mark = mark
+            await asyncio.to_thread(self._store.rest)
 
         await finished(commit())
 

@@ -7,6 +7,7 @@ fifty-seven thousand and no ages six hundred.
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -24,6 +25,9 @@ LONGEST = 12
 """Touches of a path. Of a longer one the first and the newest are kept."""
 MOST_PATHS = 100_000
 _CODE = np.dtype("<u4")
+_WIDTH = _CODE.itemsize
+_UNSIGNED = "I"
+"""Of the array module: as wide as a touch."""
 
 Touches = NDArray[np.uint32]
 """One path: channel and age of each touch, packed."""
@@ -51,54 +55,95 @@ def days(touches: Touches, lengths: Ints) -> NDArray[np.float64]:
 class Paths:
     """Numbers of paths, from 1, in order of appearance; 0 is the path without a touch.
 
-    ``fresh`` are those not stored yet.
+    ``fresh`` are those not stored yet. All touches lie in one row: a dictionary of bytes took five times as much.
     """
 
-    numbers: dict[bytes, int] = field(default_factory=dict)
-    texts: list[bytes] = field(default_factory=lambda: [b""])
     fresh: list[tuple[int, bytes]] = field(default_factory=list)
-    _busy: Lock = field(default_factory=Lock, repr=False, compare=False)
+    _touches: bytearray = field(default_factory=bytearray, init=False, repr=False)
+    _ends: array[int] = field(default_factory=lambda: array(_UNSIGNED, [0]), init=False, repr=False)
+    """Where each path ends in the row, in touches; it begins where the one before ends."""
+    _slots: array[int] = field(default_factory=lambda: array(_UNSIGNED, bytes(256)), init=False, repr=False,
+                               compare=False)
+    """A hash table with open addressing: numbers of paths, 0 where it is free. Always at most two thirds full."""
+    _busy: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        """How many there are, the one without a touch included."""
+        return len(self._ends)
+
+    @property
+    def texts(self) -> list[bytes]:
+        """All paths by number, as they are stored."""
+        with self._busy:
+            return [self._text(number) for number in range(len(self))]
 
     def numbered(self, touches: Touches, lengths: Ints) -> Ints:
         """Numbers of paths whose touches come one path after the other."""
-        raw, width = touches.astype(_CODE).tobytes(), _CODE.itemsize
-        ends = (np.cumsum(lengths) * width).tolist()
-        starts = [0, *ends[:-1]] if ends else []
-        found = (self._number(raw[start:end]) for start, end in zip(starts, ends, strict=True))
+        raw = touches.astype(_CODE).tobytes()
+        ends = (np.cumsum(lengths) * _WIDTH).tolist()
+        # Most deals share their path with others of the same reading.
+        met, found, start = {b"": 0}, [], 0
         with self._busy:
-            return np.fromiter(found, dtype=np.int64, count=len(ends))
+            for end in ends:
+                path, start = raw[start:end], end
+                number = met.get(path)
+                if number is None:
+                    number = met[path] = self._number(path)
+                found.append(number)
+        return np.array(found, dtype=np.int64)
 
     def adopt(self, number: int, path: bytes) -> None:
         """Take over a path that was stored; they come in order of their numbers."""
-        if number != len(self.texts):
+        if number != len(self):
             raise ValueError("paths are not numbered in order")
-        self.numbers[path] = number
-        self.texts.append(path)
+        with self._busy:
+            self._add(path)
 
     def touches(self, numbers: Ints) -> tuple[Touches, Ints]:
         """The touches of paths, one path after the other, and how many each has."""
-        chosen = [self.texts[number] for number in numbers.tolist()]
-        lengths = np.fromiter((len(path) for path in chosen), dtype=np.int64, count=len(chosen)) // _CODE.itemsize
-        return np.frombuffer(b"".join(chosen), dtype=_CODE), lengths
+        with self._busy:
+            return self._chosen(numbers.astype(np.int64))
+
+    def _chosen(self, numbers: Ints) -> tuple[Touches, Ints]:
+        # These views must be gone when the next path is added: the row cannot grow under them.
+        row, ends = np.frombuffer(self._touches, dtype=_CODE), np.frombuffer(self._ends, dtype=np.uint32)
+        last = ends[numbers].astype(np.int64)
+        lengths = last - np.where(numbers > 0, ends[numbers - 1], 0)
+        return row[np.repeat(last - np.cumsum(lengths), lengths) + np.arange(lengths.sum())], lengths
 
     def _number(self, path: bytes) -> int:
-        if not path:
-            return 0
-        width = _CODE.itemsize
-        if len(path) > LONGEST * width:
-            path = path[:width] + path[-(LONGEST - 1) * width :]
-        known = self.numbers.get(path)
-        if known is not None:
-            return known
-        if len(self.texts) > MOST_PATHS:
+        if len(path) > LONGEST * _WIDTH:
+            path = path[:_WIDTH] + path[-(LONGEST - 1) * _WIDTH :]
+        known = self._slots[self._slot(path)]
+        if not known and len(self) > MOST_PATHS:
             # The first and the last touch without their ages: there are few of those, and no revenue loses its path.
             bare = np.frombuffer(path, dtype=_CODE) >> AGE_BITS << AGE_BITS
             path = bare[[0, -1]].astype(_CODE).tobytes()
-            known = self.numbers.get(path)
-            if known is not None:
-                return known
-        known = len(self.texts)
-        self.numbers[path] = known
-        self.texts.append(path)
-        self.fresh.append((known, path))
+            known = self._slots[self._slot(path)]
+        if not known:
+            known = self._add(path)
+            self.fresh.append((known, path))
         return known
+
+    def _text(self, number: int) -> bytes:
+        start = self._ends[number - 1] if number else 0
+        return bytes(self._touches[start * _WIDTH : self._ends[number] * _WIDTH])
+
+    def _slot(self, path: bytes) -> int:
+        """Where the number of a path is, or belongs."""
+        slots, most = self._slots, len(self._slots) - 1
+        slot = hash(path) & most
+        while slots[slot] and self._text(slots[slot]) != path:
+            slot = (slot + 1) & most
+        return slot
+
+    def _add(self, path: bytes) -> int:
+        number = len(self)
+        if 3 * number > 2 * len(self._slots):
+            self._slots = array(_UNSIGNED, bytes(2 * len(self._slots) * self._slots.itemsize))
+            for known in range(1, number):
+                self._slots[self._slot(self._text(known))] = known
+        self._touches += path
+        self._ends.append(len(self._touches) // _WIDTH)
+        self._slots[self._slot(path)] = number
+        return number

@@ -175,7 +175,7 @@ class Source(ABC):
 
     @abstractmethod
     async def parts(self, db: Reading) -> list[Part]:
-        """The whole source in parts of about fifty thousand things, for the first fill."""
+        """The whole source in parts of some ten thousand things, for the first fill."""
 
     @abstractmethod
     async def touched(self, db: Reading, since: str, cutoff: float) -> Sequence[str]:

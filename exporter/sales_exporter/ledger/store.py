@@ -19,7 +19,7 @@ from typing import TextIO
 import numpy as np
 
 from sales_exporter.errors import ConfigError
-from sales_exporter.ledger.book import BookLayout, Pages, Records
+from sales_exporter.ledger.book import BookLayout, Pages, Records, from_pages
 from sales_exporter.ledger.cube import Layout, Tally
 from sales_exporter.ledger.tables import book_of, check, create, table_of
 
@@ -133,11 +133,8 @@ class Store:
         table = book_of(layout.name)
         (size,) = self._db.execute(f"SELECT coalesce(sum(length(records)), 0) FROM {table}").fetchone()  # noqa: S608
         # Page by page into place: a list of all of them would leave the heap twice as large as the book.
-        whole, done = np.zeros(size, dtype=np.uint8), 0
-        for (records,) in self._db.execute(f"SELECT records FROM {table} ORDER BY page"):  # noqa: S608
-            whole[done : done + len(records)] = np.frombuffer(records, dtype=np.uint8)
-            done += len(records)
-        return whole.view(layout.dtype)
+        pages = self._db.execute(f"SELECT records FROM {table} ORDER BY page")  # noqa: S608
+        return from_pages(layout, size // layout.dtype.itemsize, (page for (page,) in pages))
 
     def paths(self) -> list[tuple[int, bytes]]:
         """Numbers and paths, ascending."""
@@ -193,6 +190,10 @@ class Store:
         """For sources that keep rows of their own in the same transaction."""
         return self._db
 
+    def rest(self) -> None:
+        """Give back what is held of the file in memory: the next step is a while away, and mostly needs other pages."""
+        self._db.execute("PRAGMA shrink_memory")
+
     @property
     def size(self) -> int:
         """Bytes of the state, pages that are free again included."""
@@ -212,9 +213,10 @@ class Store:
         self._db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (source, json.dumps(asdict(mark))))
 
     def _add(self, table: str, tally: Tally) -> None:
-        self._db.executemany(
-            f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET n = n + excluded.n",  # noqa: S608
-            zip(tally.keys.tolist(), tally.counts.tolist(), strict=True))
+        sql = f"INSERT INTO {table} VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET n = n + excluded.n"  # noqa: S608
+        for start in range(0, len(tally), _BATCH):
+            some = slice(start, start + _BATCH)
+            self._db.executemany(sql, zip(tally.keys[some].tolist(), tally.counts[some].tolist(), strict=True))
         lost = tally.keys[tally.counts < 0]
         self._db.executemany(f"DELETE FROM {table} WHERE key = ? AND n = 0", [(key,) for key in lost.tolist()])  # noqa: S608
 

@@ -38,7 +38,7 @@ class View:
     def book(self, layout: BookLayout) -> Records:
         """All records of a book, in no order. Nobody changes them."""
         found = self.books.get(layout.name)
-        return np.zeros(0, dtype=layout.dtype) if found is None else found
+        return Records.blank(layout, 0) if found is None else found
 
     def read(self, layout: Layout, since: int | None = None, until: int | None = None) -> tuple[Columns, Ints]:
         """Columns (numbers) and counts of the cells whose first field is in ``[since, until)``."""

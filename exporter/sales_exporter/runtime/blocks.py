@@ -11,7 +11,7 @@ import math
 import multiprocessing
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,11 +77,10 @@ def write(
     for one in series:
         labels = f"{one.labels},{extra}" if one.labels else extra
         head = f"{one.name}{{{labels}}} "
-        lines = (_rising(head, one, start, low, high, steps.counter) if one.rising
-                 else _held(head, one, start, low, high, steps.gauge))
-        for text, count in lines:
-            out.write(text)
-            written += count
+        text, count = (_rising(head, one, start, low, high, steps.counter) if one.rising
+                       else _held(head, one, start, low, high, steps.gauge))
+        out.write(text)
+        written += count
     out.write("# EOF\n")
     return written
 
@@ -160,29 +159,38 @@ def _split(key: str) -> tuple[str, str]:
     return name, labels.removesuffix("}")
 
 
-def _held(head: str, series: Series, start: float, low: float, high: float, step: int) -> Iterator[tuple[str, int]]:
+def _held(head: str, series: Series, start: float, low: float, high: float, step: int) -> tuple[str, int]:
     """Each value repeated until the next evaluation."""
-    repeats = range(0, series.step, step)
     first, last = math.ceil((low - start) / series.step), math.ceil((high - start) / series.step)
-    for i, value in enumerate(series.values[first:last].tolist(), first):
-        if not math.isnan(value):
-            begin, text = int(start) + i * series.step, f"{head}{value!r} "
-            lines = [f"{text}{begin + after}\n" for after in repeats if begin + after < high]
-            yield "".join(lines), len(lines)
+    values = series.values[first:last]
+    known = np.flatnonzero(~np.isnan(values))
+    begins = round(start) + (first + known) * series.step
+    times = (begins[:, None] + np.arange(0, series.step, step)).ravel()
+    inside = times < high
+    return _lines(head, np.repeat(values[known], len(times) // max(1, len(known)))[inside], times[inside])
 
 
-def _rising(
-    head: str, series: Series, start: float, low: float, high: float, step: int
-) -> Iterator[tuple[str, int]]:
+def _rising(head: str, series: Series, start: float, low: float, high: float, step: int) -> tuple[str, int]:
     """A straight line between two evaluations, in whole numbers where the total counts things."""
     known = np.flatnonzero(~np.isnan(series.values))
     if not len(known):
-        return
+        return "", 0
     values, at = series.values[known], start + known * series.step
     times = np.arange(at[0], at[-1] + 1, step)
     times = times[(times >= low) & (times < high)]
     line = np.interp(times, at, values)
     if np.all(values == np.floor(values)):
         line = np.floor(line)
-    pairs = zip(line.tolist(), times.astype(np.int64).tolist(), strict=True)
-    yield "".join([f"{head}{value!r} {when}\n" for value, when in pairs]), len(times)
+    return _lines(head, line, times.astype(np.int64))
+
+
+def _lines(head: str, values: NDArray[np.float64], times: NDArray[np.int64]) -> tuple[str, int]:
+    """A line for each value, and their number. A value that is held is made into text once."""
+    if not len(values):
+        return "", 0
+    # By their bits: 0 and -0 are equal and not the same text.
+    bits = values.view(np.int64)
+    new = np.concatenate([[True], bits[1:] != bits[:-1]])
+    heads = [f"{head}{value!r} " for value in values[new].tolist()]
+    runs = (np.cumsum(new) - 1).tolist()
+    return "".join([f"{heads[run]}{when}\n" for run, when in zip(runs, times.tolist(), strict=True)]), len(runs)

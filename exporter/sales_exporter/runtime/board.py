@@ -39,7 +39,7 @@ class Board:
         self._clock = clock
         self._limits = limits
         self._slots: dict[str, _Slot] = {}
-        self._joined: dict[tuple[object, ...], bytes] = {}
+        self._joined: dict[tuple[object, ...], tuple[list[int], bytes]] = {}
         self.overflow: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter(duplicate=0, invalid=0)
 
@@ -115,12 +115,13 @@ class Board:
             name: slot for name, slot in self._slots.items()
             if slot.page is not None and now - slot.taken <= slot.max_age and (only is None or name in only)
         }
-        key = (kind, packed, *[(name, slot.serial) for name, slot in fresh.items()])
-        if key not in self._joined:
-            # Pages are replaced, never changed: a few joins are kept, for as many kinds of scrapers.
-            if len(self._joined) >= 8:
-                self._joined.clear()
-            pages = [slot.page for slot in fresh.values() if slot.page is not None]
-            self._joined[key] = join(pages, kind, packed)
-        return self._joined[key]
-
+        key, serials = (kind, packed, *fresh), [slot.serial for slot in fresh.values()]
+        known = self._joined.get(key)
+        if known is not None and known[0] == serials:
+            return known[1]
+        # Pages are replaced, never changed: the newest join of a few kinds of scrapers is kept, and no older one.
+        if len(self._joined) >= 8:
+            self._joined.clear()
+        found = join([slot.page for slot in fresh.values() if slot.page is not None], kind, packed)
+        self._joined[key] = serials, found
+        return found

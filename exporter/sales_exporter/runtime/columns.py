@@ -48,10 +48,13 @@ def _plain(values: Any, kind: str) -> Any:
     return wide
 
 
+# Made once: psycopg remembers each class of loaders that it was ever given.
+_LOADERS = {kind: type(f"{kind.title()}Array", (_Array,), {"kind": kind}) for kind in _TYPES}
+
+
 def register(adapters: AdaptersMap) -> None:
     """Have arrays of fixed-width types loaded as numpy arrays where results are binary."""
-    for kind in _TYPES:
-        loader = type(f"{kind.title()}Array", (_Array,), {"kind": kind})
+    for kind, loader in _LOADERS.items():
         adapters.register_loader(adapters.types[kind].array_oid, loader)
 
 

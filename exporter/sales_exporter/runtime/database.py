@@ -47,6 +47,9 @@ _CONNECTION = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+LARGE_ANSWER = 100_000
+"""Fields of an answer after which a connection is not kept: the driver's buffers stay as large as the largest message
+of their connection, which is tens of megabytes after a part of a fill."""
 # SQLSTATE classes of a source that changed under us: name or access rule, data exception, schema name.
 _CONTRACT = ("42", "22", "3F")
 
@@ -61,6 +64,7 @@ class Reader:
         self._connection: Connection | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._late = False
+        self._heavy = False
 
     async def fetch(self, sql: str, /, **parameters: object) -> list[Row]:
         """Rows of one statement, all from the snapshot in which this pass began.
@@ -91,7 +95,9 @@ class Reader:
                 await cursor.execute(columns.aggregated(sql, names).encode(), parameters or None)
                 row = await cursor.fetchone()
         assert row is not None
-        return columns.filled(row)
+        found = columns.filled(row)
+        self._heavy |= sum(map(len, found.values())) > LARGE_ANSWER
+        return found
 
     async def relations(self) -> frozenset[str]:
         """Names of the relations in schema ``sales`` that this role can read."""
@@ -112,7 +118,7 @@ class Reader:
             # Whoever is cancelled in the middle of it gives the connection back all the same.
             if self._alarm is not None:
                 self._alarm.cancel()
-            await self._database.give_back(connection, clean=ended and not self._late)
+            await self._database.give_back(connection, keep=ended and not self._late and not self._heavy)
 
     async def _begin(self) -> Connection:
         if self._connection is None:
@@ -196,9 +202,9 @@ class Database:
             self._slots.release()
             raise
 
-    async def give_back(self, connection: Connection, *, clean: bool) -> None:
-        """Keep a clean connection for the next pass; close any other, and every one once this is closed."""
-        if clean and not connection.closed and not self._closed:
+    async def give_back(self, connection: Connection, *, keep: bool) -> None:
+        """Keep a connection for the next pass, or close it; every one is closed once this is."""
+        if keep and not connection.closed and not self._closed:
             self._idle.append(connection)
         else:
             await self._discard(connection)

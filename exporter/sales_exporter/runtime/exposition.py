@@ -43,18 +43,34 @@ def deflated(plain: bytes) -> bytes:
     return stream.compress(plain) + stream.flush(zlib.Z_SYNC_FLUSH)
 
 
-_EOF_DEFLATED = deflated(EOF)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Lines as they are, and deflated."""
+
+    plain: bytes
+    deflated: bytes
+
+    @classmethod
+    def of(cls, plain: bytes) -> Part:
+        """Deflated here."""
+        return cls(plain, deflated(plain))
+
+
+_EOF = Part.of(EOF)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One rendered snapshot. ``join`` makes an exposition of the pages of several collectors."""
+    """One rendered snapshot. ``join`` makes an exposition of the pages of several collectors.
 
-    text: bytes
-    openmetrics: bytes
-    """Without the closing ``# EOF``, which follows the last page."""
-    text_deflated: bytes
-    openmetrics_deflated: bytes
+    Most lines are the same in both formats and are held once.
+    """
+
+    same: Part
+    text: Part
+    """What follows in the text format alone."""
+    openmetrics: Part
+    """What follows in OpenMetrics, without the closing ``# EOF``, which follows the last page."""
     series: int
     """Sample lines: a histogram counts as one series per bucket, and two for its sum and count."""
     duplicates: int = 0
@@ -69,18 +85,16 @@ def join(pages: Iterable[Page], kind: Format, packed: bool) -> bytes:
 
     No metric may be on two pages.
     """
-    pages = tuple(pages)
-    plain = [page.text if kind == "text" else page.openmetrics for page in pages]
-    pieces = [page.text_deflated if kind == "text" else page.openmetrics_deflated for page in pages]
+    parts = [part for page in pages for part in (page.same, page.text if kind == "text" else page.openmetrics)]
     if kind == "openmetrics":
-        plain.append(EOF)
-        pieces.append(_EOF_DEFLATED)
+        parts.append(_EOF)
     if not packed:
-        return b"".join(plain)
+        return b"".join([part.plain for part in parts])
     check, length = 0, 0
-    for part in plain:
-        check = zlib.crc32(part, check)
-        length += len(part)
+    for part in parts:
+        check = zlib.crc32(part.plain, check)
+        length += len(part.plain)
+    pieces = [part.deflated for part in parts]
     return b"".join([_GZIP_HEADER, *pieces, _GZIP_LAST_BLOCK, struct.pack("<LL", check, length & 0xFFFFFFFF)])
 
 
@@ -110,12 +124,8 @@ class Renderer:
                 text += (family.text_head, body, "\n")
                 openmetrics += (family.openmetrics_head, body, "\n")
         duplicates = sum(family.duplicates for family in self._families.values())
-        both, first, second = _encoded(same), _encoded(text), _encoded(openmetrics)
-        packed = deflated(both)
-        return Page(
-            both + first, both + second, packed + deflated(first), packed + deflated(second),
-            series, duplicates, invalid,
-        )
+        both, first, second = (Part.of(_encoded(lines)) for lines in (same, text, openmetrics))
+        return Page(both, first, second, series, duplicates, invalid)
 
     def values(self, samples: Sequence[Sample]) -> dict[str, float]:
         """The numbers of the lines that a page would have, by the text before each: the name and the labels."""

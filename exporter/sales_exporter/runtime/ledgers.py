@@ -61,7 +61,8 @@ class Ledgers:
         self._opening = asyncio.Lock()
         self.audit = Audit()
         self._set_aside = 0
-        self._filling = False
+        # Something large was read since memory was given back: at first the state itself.
+        self._read = True
 
     @property
     def view(self) -> View:
@@ -151,13 +152,14 @@ class Ledgers:
     async def _fill(self) -> bool:
         if self._ledger is None:
             return False
-        if await self._ledger.fill(self._long):
-            self._filling = True
+        if (await self._ledger.fill(self._long)
+                or await self.audit.step(self._ledger, self._long, self._clock.now())):
+            self._read = True
             return True
-        if self._filling:
-            self._filling = False
+        if self._read:
+            self._read = False
             memory.trim()
-        return await self.audit.step(self._ledger, self._long, self._clock.now())
+        return False
 
     async def _compute(self, moment: float) -> bool:
         if self._replayed is not None:

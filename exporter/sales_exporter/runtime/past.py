@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import math
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +26,9 @@ from sales_exporter.collectors import Collector, Context, discover
 from sales_exporter.config import Business
 from sales_exporter.config import Database as DatabaseSettings
 from sales_exporter.errors import SourceError
-from sales_exporter.ledger.book import Book
-from sales_exporter.ledger.cube import Cube
+from sales_exporter.ledger.book import KEY, Book, Records
+from sales_exporter.ledger.calendar import Ints
+from sales_exporter.ledger.cube import Cube, Tally
 from sales_exporter.ledger.fill import recompute, rewrite
 from sales_exporter.ledger.source import Moment, Names, Reads, Source
 from sales_exporter.ledger.sources import discover as sources
@@ -46,8 +49,8 @@ DEAR = 86_400.0
 LEAP = 7 * 86_400.0
 """Seconds that are passed over at once by who begins in the middle: the changes of a week are held in memory."""
 
-CADENCE = ((0.04, 1), (0.08, 6))
-"""Hours between two evaluations of a collector, by the seconds that one takes; above all of them a day."""
+CADENCE = ((0.015, 1), (0.08, 6))
+"""Hours between two evaluations of a collector, by the CPU seconds that one takes; above all of them a day."""
 
 Progress = Callable[[int, int], None]
 Floats = NDArray[np.float64]
@@ -77,7 +80,7 @@ def evaluate(
     done = context.Value("q", 0)
     size = max(CHUNK, -(-len(when) // PROCESSES))
     spans = [list(when[start : start + size]) for start in range(0, len(when), size)]
-    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_share, initargs=(done,)) as pool:
+    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_share, initargs=(done, os.getpid())) as pool:
         jobs = [pool.submit(_evaluate_span, dsn, business, beginning, span) for span in spans]
         while not all(job.done() for job in jobs):
             progress(done.value, len(when))
@@ -99,6 +102,14 @@ def _joined(spans: Sequence[Columns], sizes: Sequence[int]) -> Columns:
             for name in names}
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The change of one source from one moment to the next: cells to add, and records with their places."""
+
+    cells: Mapping[str, Tally]
+    records: Mapping[str, tuple[Ints, Records]]
+
+
 @dataclass(slots=True)
 class Kept:
     """One source as it was at the moment that has been reached. Changed in place: nobody else reads it meanwhile."""
@@ -108,21 +119,37 @@ class Kept:
     """The day before which cells are coarse: a change of a small cube costs less."""
     cubes: dict[str, Cube]
     books: dict[str, Book]
-    ahead: list[Reads] = field(default_factory=list)
+    ahead: list[Step] = field(default_factory=list)
 
     async def look(self, db: Reader, moments: Sequence[float], names: Names) -> None:
         """Read the changes from each moment to the next."""
         if not self.source.timeless:
-            self.ahead = (await self.source.steps(db, moments, names))[::-1]
+            changes = await self.source.steps(db, moments, names)
+            self.ahead = await asyncio.to_thread(self._placed, changes[::-1])
 
     def move(self) -> None:
         """On to the next moment."""
         if self.ahead:
-            change = self.ahead.pop()
-            for name, tally in change.cells.items():
-                self.cubes[name].add(self.cubes[name].layout.coarsened(tally, self.grain))
-            for name, revision in change.books.items():
-                self.books[name].put(revision.records)
+            step = self.ahead.pop()
+            for name, tally in step.cells.items():
+                self.cubes[name].add(tally)
+            for name, (places, records) in step.records.items():
+                self.books[name].put(places, records)
+
+    def _placed(self, changes: Sequence[Reads]) -> list[Step]:
+        """Changes as they are made. Records are looked up for all of them at once: no record comes or goes."""
+        records: list[dict[str, tuple[Ints, Records]]] = [{} for _ in changes]
+        for name, book in self.books.items():
+            there = [(made, change.books[name].records) for made, change in zip(records, changes, strict=True)
+                     if name in change.books]
+            if there:
+                places = book.places(np.concatenate([revised[KEY] for _, revised in there]))
+                ends = np.cumsum([len(revised) for _, revised in there])
+                for (made, revised), mine in zip(there, np.split(places, ends[:-1]), strict=True):
+                    made[name] = mine, revised
+        return [Step({name: self.cubes[name].layout.coarsened(tally, self.grain)
+                      for name, tally in change.cells.items()}, made)
+                for change, made in zip(changes, records, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +222,8 @@ class Past:
                     for place, moment in enumerate(chunk, start):
                         context = self._context(beginning, db, moment)
                         for collector in collectors:
-                            _put(found, place, len(when), await collector.at(context))
+                            values, hours = await collector.at(context)
+                            _put(found, slice(place, place + hours), len(when), values)
                         _count()
                 before = chunk[-1]
             return found
@@ -227,37 +255,41 @@ class Evaluated:
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
         self._renderer = Renderer()
-        self._values: dict[str, float] = {}
         self._due = -math.inf
+        self._warm = False
 
-    async def at(self, context: Context) -> Mapping[str, float]:
-        """Values by series at a moment, or of the last one at which they were evaluated."""
-        if context.now >= self._due:
-            began = time.monotonic()
-            samples = tuple(await self._collector.collect(context))
-            took = time.monotonic() - began
-            self._due = context.now + HOUR * next((hours for most, hours in CADENCE if took < most), 24)
-            self._values = self._renderer.values(samples)
-        return self._values
+    async def at(self, context: Context) -> tuple[Mapping[str, float], int]:
+        """Values by series at a moment, and for how many hours; nothing where those of an earlier one still hold."""
+        if context.now < self._due:
+            return {}, 0
+        began = time.process_time()
+        samples = tuple(await self._collector.collect(context))
+        took = time.process_time() - began
+        # The first look also makes ready what all later ones find: it says nothing of them.
+        hours = next((hours for most, hours in CADENCE if took < most), 24) if self._warm else 1
+        self._warm, self._due = True, context.now + HOUR * hours
+        return self._renderer.values(samples), hours
 
 
-def _put(found: Columns, place: int, size: int, values: Mapping[str, float]) -> None:
+def _put(found: Columns, places: slice, size: int, values: Mapping[str, float]) -> None:
     for name, value in values.items():
         column = found.get(name)
         if column is None:
             column = found[name] = np.full(size, np.nan)
-        column[place] = value
+        column[places] = value
 
 
-_shared: dict[str, object] = {}
+_shared: dict[str, Any] = {}
 
 
-def _share(done: object) -> None:
-    _shared["done"] = done
+def _share(done: object, parent: int) -> None:
+    _shared.update(done=done, parent=parent)
 
 
 def _count() -> None:
-    done = _shared.get("done")
-    if done is not None:
-        with done.get_lock():  # type: ignore[attr-defined]
-            done.value += 1  # type: ignore[attr-defined]
+    """One more moment; nobody is left to wait for it when the command was ended."""
+    if _shared:
+        if os.getppid() != _shared["parent"]:
+            raise SystemExit(1)
+        with _shared["done"].get_lock():
+            _shared["done"].value += 1

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, kolmogorov, logit, ndtri
 
 from sales_exporter.stats.intervals import LEVEL, wilson
+from sales_exporter.stats.special import expit, kolmogorov, logit, ndtri
 
 Floats = NDArray[np.float64]
 """Counts, sums or shares by bin."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaincinv
 
 from sales_exporter.stats.runoff import DAY, Floats, History, Sum, run_off
+from sales_exporter.stats.special import gammaincinv
 
 QUANTILES = (0.025, 0.10, 0.25, 0.50, 0.75, 0.90, 0.975)
 LEVELS = (0.50, 0.80, 0.95)

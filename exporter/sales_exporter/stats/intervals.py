@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, gammainccinv, gammaincinv, ndtr, ndtri
+
+from sales_exporter.stats.special import betaincinv, gammainccinv, gammaincinv, ndtr, ndtri
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
+
+from sales_exporter.stats.special import ndtr
 
 Floats = NDArray[np.float64]
 DAY = 86_400.0
@@ -163,12 +164,11 @@ def _lasting(ended: Floats, at_risk: Floats) -> Floats:
 def _ended_by(span: Floats, length: Floats, grid: Floats) -> Floats:
     """Probability that entry, even over ``length``, and duration, even over its bucket, add up to at most ``span``."""
     width, rest = np.diff(grid), span - grid[:-1]
-
-    def area(part: Floats) -> Floats:
-        return np.clip(part, 0, length + width) ** 2 / 2
-
     total = np.clip(rest, 0, length + width)
-    return np.asarray((area(total) - area(total - length) - area(total - width)) / (length * width))
+    area = total**2 / 2
+    for part in (length, width):
+        area -= np.maximum(total - part, 0) ** 2 / 2
+    return np.asarray(area / (length * width))
 
 
 def _grid(edges: ArrayLike) -> Floats:

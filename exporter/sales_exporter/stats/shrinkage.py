@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, betaincinv, betaln, ndtr, ndtri
 
 from sales_exporter.stats.intervals import LEVEL, Interval
+from sales_exporter.stats.special import betainc, betaincinv, betaln, ndtr, ndtri
 
 Floats = NDArray[np.float64]
 LEAST_REPS = 3

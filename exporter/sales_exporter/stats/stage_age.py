@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv
 
 from sales_exporter.stats.classification import Estimate
 from sales_exporter.stats.intervals import LEVEL
+from sales_exporter.stats.special import betaincinv
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

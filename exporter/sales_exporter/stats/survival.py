@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 from sales_exporter.stats.classification import UNDEFINED, Estimate
 from sales_exporter.stats.intervals import LEVEL
+from sales_exporter.stats.special import ndtri
 
 Floats = NDArray[np.float64]
 """Along the last axis, one value for each time."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtri
 
 from sales_exporter.demo.generator.columns import Day, Decimal, Floats, Ints, Key, Moment, Word
 from sales_exporter.demo.generator.leads import Leads, campaign_weights
@@ -12,6 +11,7 @@ from sales_exporter.demo.generator.quality import quality
 from sales_exporter.demo.generator.relations import Relation
 from sales_exporter.demo.generator.season import WEEKDAYS, weekday
 from sales_exporter.demo.generator.world import World, price, prices, stream
+from sales_exporter.stats.special import ndtri
 
 RESTATED_DAYS = 8
 """Days after which the spend of a day no longer changes."""

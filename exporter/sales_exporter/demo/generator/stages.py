@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from sales_exporter.demo.generator.columns import Bools, Floats, Ints
 from sales_exporter.demo.generator.preset import DAY, Preset
 from sales_exporter.demo.generator.world import World
+from sales_exporter.stats.special import ndtri
 
 LEAD, CONTACT, QUALIFIED, PROPOSAL, WON, LOST = range(6)
 STAGES = ("lead", "contact", "qualified", "proposal", "won", "lost")

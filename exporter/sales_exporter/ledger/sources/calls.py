@@ -29,7 +29,7 @@ from sales_exporter.ledger.rows import REMOVALS, as_of, fresh
 from sales_exporter.ledger.source import Moment, Names, Part, Reading, Reads, Selection, Source
 from sales_exporter.ledger.sources.leads import LATE
 
-PART_CALLS = 100_000
+PART_CALLS = 50_000
 JUDGEMENTS = "call_judgements"
 MANY = 10_000
 """Rows above which the counting goes to another thread."""

@@ -135,8 +135,8 @@ class DealSource(Source):
         cutoff = np.round(np.asarray(moments[1:]) * SECOND).astype(np.int64)[found["step"]]
         made = await asyncio.to_thread(deals.records, _numbered(found, names), history, cutoff, names.paths)
         order = np.argsort(found["step"], kind="stable")
-        parts = np.split(made[order], np.searchsorted(found["step"][order], np.arange(1, len(moments) - 1)))
-        return [Reads({}, books={deals.DEALS.name: Revision(part, NOTHING.keys)}) for part in parts]
+        parts = np.split(order, np.searchsorted(found["step"][order], np.arange(1, len(moments) - 1)))
+        return [Reads({}, books={deals.DEALS.name: Revision(made.take(part), NOTHING.keys)}) for part in parts]
 
     def _rows(self, chosen: str, now: str = "to_timestamp(%(now)s)") -> str:
         lead = "LEFT JOIN LATERAL (SELECT * FROM sales.leads WHERE leads.lead_id = d.lead_id OFFSET 0) AS l ON true"

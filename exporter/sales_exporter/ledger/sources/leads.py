@@ -29,9 +29,9 @@ from sales_exporter.ledger.lookup import of_keys
 from sales_exporter.ledger.rows import REMOVALS, fresh, visible
 from sales_exporter.ledger.source import Moment, Names, Part, Reading, Reads, Selection, Source
 
-PART_LEADS = 50_000
+PART_LEADS = 25_000
 
-# The history is cut at every fifty-thousandth creation; leads created at one moment stay together.
+# The history is cut at every PART_LEADS-th creation; leads created at one moment stay together.
 PARTS = f"""
     SELECT DISTINCT created_at::text AS edge, created_at
       FROM (SELECT created_at, row_number() OVER (ORDER BY created_at) AS place FROM sales.leads) AS placed

@@ -28,7 +28,8 @@ from sales_exporter.ledger.rows import REMOVALS, as_of, fresh
 from sales_exporter.ledger.source import Moment, Names, Part, Reading, Reads, Selection, Source
 from sales_exporter.ledger.sources.leads import LATE
 
-PART_PREDICTIONS = 50_000
+PART_PREDICTIONS = 20_000
+"""Fewer than of leads: each comes with the texts of its subject and model, and a part is held in memory at once."""
 UNIT = "\x1f"
 """Between kind and id in the key of a subject, as in the keys of removals."""
 MANY = 10_000

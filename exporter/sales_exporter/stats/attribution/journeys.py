@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -48,27 +50,49 @@ class Journeys:
     """Position of the path of each touch, over all touches in a row."""
     channel: Ints = field(init=False, repr=False)
     """Channel of each touch."""
+    ages: Floats | None = field(init=False, repr=False)
+    """Days of each touch, where they are given."""
+    untouched: tuple[int, ...] = field(init=False, repr=False)
+    """Positions of the paths without a touch."""
 
     def __post_init__(self) -> None:
-        if not len(self.paths) == len(self.won) == len(self.lost) == len(self.cents):
-            raise ValueError("paths, won, lost and cents must have one length")
-        if any(count < 0 for counts in (self.won, self.lost, self.cents) for count in counts):
-            raise ValueError("counts and revenue must not be negative")
-        if any(cents and not won for won, cents in zip(self.won, self.cents, strict=True)):
-            raise ValueError("revenue without a won deal")
+        self._check()
         lengths = [len(path) for path in self.paths]
         if self.days is not None and [len(days) for days in self.days] != lengths:
             raise ValueError("days must be given for each touch")
-        channel = np.array([code for path in self.paths for code in path], np.int64)
+        channel = np.fromiter(chain.from_iterable(self.paths), np.int64)
         if channel.size and not 0 <= channel.min() <= channel.max() < self.channels:
             raise ValueError(f"channel codes must lie in 0..{self.channels - 1}")
         object.__setattr__(self, "channel", channel)
         object.__setattr__(self, "owner", np.repeat(np.arange(len(lengths)), lengths))
+        ages = None if self.days is None else np.fromiter(chain.from_iterable(self.days), np.float64)
+        object.__setattr__(self, "ages", ages)
+        object.__setattr__(self, "untouched", tuple(place for place, length in enumerate(lengths) if not length))
+
+    def counting(self, won: tuple[int, ...], lost: tuple[int, ...], cents: tuple[int, ...]) -> Journeys:
+        """The same paths with other counts; nothing that comes of the paths alone is made again.
+
+        Raises:
+            ValueError: as for a new one.
+        """
+        made = copy(self)
+        for name, counts in (("won", won), ("lost", lost), ("cents", cents)):
+            object.__setattr__(made, name, counts)
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        if not len(self.paths) == len(self.won) == len(self.lost) == len(self.cents):
+            raise ValueError("paths, won, lost and cents must have one length")
+        if min(chain(self.won, self.lost, self.cents), default=0) < 0:
+            raise ValueError("counts and revenue must not be negative")
+        if any(cents and not won for won, cents in zip(self.won, self.cents, strict=True)):
+            raise ValueError("revenue without a won deal")
 
     @property
     def unassigned(self) -> int:
         """Revenue of deals without a touch, cents."""
-        return sum(cents for path, cents in zip(self.paths, self.cents, strict=True) if not path)
+        return sum(self.cents[place] for place in self.untouched)
 
 
 def share_out(journeys: Journeys, weights: Floats, error: Floats | None = None) -> Credit:

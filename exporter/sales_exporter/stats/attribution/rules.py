@@ -41,9 +41,9 @@ def time_decay(journeys: Journeys) -> Credit:
     Raises:
         ValueError: the journeys have no days, or some are not finite.
     """
-    if journeys.days is None:
+    days = journeys.ages
+    if days is None:
         raise ValueError("time decay needs the days from each touch to the outcome")
-    days = np.array([day for path in journeys.days for day in path], np.float64)
     if not np.all(np.isfinite(days)):
         raise ValueError("days must be finite")
     # Only differences within a path matter; counted from its nearest touch, no weight of a path is lost to underflow.

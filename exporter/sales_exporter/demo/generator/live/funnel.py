@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from sales_exporter.demo.generator.columns import Bools, Floats
 from sales_exporter.demo.generator.deals import LOST_REASONS, amounts
@@ -30,6 +29,7 @@ from sales_exporter.demo.generator.stages import (
     within,
 )
 from sales_exporter.demo.generator.world import World, price
+from sales_exporter.stats.special import ndtr, ndtri
 
 LATE_MEAN = 600.0
 """Mean seconds by which a late row is recorded late."""
