@@ -1,4 +1,5 @@
-# Two images from one file: `exporter` (the default) and `loader`, which adds promtool for the demo's past.
+# Three images from one file: `exporter` (the default), `loader`, which adds promtool for the demo's past, and
+# `application`, the example of examples/app with what its instrumentation needs.
 # Digests are added by the release, not by hand.
 FROM python:3.13.16-slim-trixie AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -16,6 +17,13 @@ COPY grafana/provisioning grafana/provisioning
 COPY prometheus prometheus
 RUN /opt/sales-exporter/bin/pip install --no-deps --no-build-isolation . \
  && /opt/sales-exporter/bin/python -m pip uninstall --yes pip
+
+FROM build AS build-application
+COPY requirements/app.lock requirements/app.lock
+RUN python -m venv /opt/application \
+ && /opt/application/bin/pip install --require-hashes --only-binary :all: -r requirements/app.lock
+RUN /opt/application/bin/pip install --no-deps --no-build-isolation . \
+ && /opt/application/bin/python -m pip uninstall --yes pip
 
 FROM prom/prometheus:v3.14.0 AS prometheus
 
@@ -35,6 +43,17 @@ COPY --from=prometheus /bin/promtool /usr/local/bin/promtool
 WORKDIR /prometheus
 USER 65534:65534
 CMD ["load-demo", "--help"]
+
+FROM python:3.13.16-slim-trixie AS application
+ENV PATH=/opt/application/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin application
+COPY --from=build-application /opt/application /opt/application
+COPY --from=build-application /source/examples/app /srv/application
+WORKDIR /srv/application
+USER 10001:10001
+EXPOSE 18882
+ENTRYPOINT ["uvicorn"]
+CMD ["app:app", "--host=0.0.0.0", "--port=18882", "--no-access-log", "--timeout-graceful-shutdown=2"]
 
 FROM runtime AS exporter
 USER 10001:10001

@@ -29,7 +29,7 @@ secrets: $(VENV)/demo
 # Lock files carry hashes, not addresses.
 lock: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet uv
-	for extra in server demo dev; do \
+	for extra in server app demo dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	    --python-version 3.11 --extra build --extra $$extra --output-file requirements/$$extra.lock pyproject.toml; done
 

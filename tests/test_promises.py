@@ -27,7 +27,7 @@ def test_s11_the_servers_need_at_most_ten_packages_and_applications_one() -> Non
     assert len(project["dependencies"]) + len(project["optional-dependencies"]["server"]) <= 10
 
 
-@pytest.mark.parametrize("lock", ["server", "demo", "dev"])
+@pytest.mark.parametrize("lock", ["server", "app", "demo", "dev"])
 def test_s11_every_locked_package_has_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / "requirements" / f"{lock}.lock").read_text()
     blocks = re.split(r"\n(?=[a-z0-9])", text)

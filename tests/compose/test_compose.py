@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shutil
@@ -13,7 +14,9 @@ import pytest
 import yaml
 
 from sales_exporter import __version__
+from sales_exporter.cli.stack import load_demo
 from sales_exporter.demo import grafana
+from sales_exporter.demo.traffic import loopback
 from tests.compose.files import COMPOSE, ONCE, OWN, ROOT, SERVICES, dockerfile, mounts
 
 pytestmark = pytest.mark.process
@@ -70,7 +73,7 @@ def test_servers_are_checked_and_restarted_and_one_shots_are_neither():
             assert "healthcheck" not in service
         else:
             assert service["restart"] == "unless-stopped"
-            assert "test" in service["healthcheck"] or name == "generator"
+            assert "test" in service["healthcheck"] or name in ("generator", "traffic")
 
 
 def test_waits_name_a_condition_that_can_come_true():
@@ -98,6 +101,28 @@ def test_scrape_targets_are_services_and_ports_of_this_file():
                 assert "front" in SERVICES[host]["networks"]
 
 
+def test_application_is_a_target_of_the_demo_alone():
+    assert yaml.safe_load((ROOT / "prometheus/targets/application.yml").read_text("utf-8")) == []
+    assert not {"application", "traffic"} & CORE
+    folder = next(word for word in SERVICES["loader"]["command"] if word.startswith("--targets=")).split("=")[1]
+    jobs = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text("utf-8"))["scrape_configs"]
+    [job] = [job for job in jobs if job["job_name"] == "application"]
+    assert f"{folder}/application.yml" in job["file_sd_configs"][0]["files"]
+    # What the loader writes lies in Prometheus' own volume.
+    for name in ("loader", "prometheus"):
+        assert folder in [mount.target for mount in mounts(SERVICES[name])]
+    assert inspect.signature(load_demo).parameters["application"].default == "application:18882"
+    assert SERVICES["application"]["ports"][0].endswith(":18882")
+    assert "front" in SERVICES["application"]["networks"]
+
+
+def test_traffic_reaches_the_application_alone():
+    assert SERVICES["traffic"]["network_mode"] == "service:application"
+    assert not {"networks", "ports"} & set(SERVICES["traffic"])
+    [url] = [word.removeprefix("--url=") for word in SERVICES["traffic"]["command"] if word.startswith("--url=")]
+    assert loopback(url) == "http://127.0.0.1:18882"
+
+
 def test_state_survives_a_crash_as_promised():
     assert "--rules.alert.for-grace-period=1m" in SERVICES["prometheus"]["command"]
     assert any(word.startswith("--storage.tsdb.retention.size=") for word in SERVICES["prometheus"]["command"])
@@ -123,7 +148,8 @@ def test_versions_agree_everywhere():
 @pytest.mark.parametrize("name", sorted(OWN))
 def test_our_commands_know_their_flags(name: str):
     command = SERVICES[name]["command"][0]
-    shown = subprocess.run([sys.executable, "-m", "sales_exporter", command, "--help"], capture_output=True, text=True,
+    program = ["uvicorn"] if name == "application" else ["sales_exporter", command]
+    shown = subprocess.run([sys.executable, "-m", *program, "--help"], capture_output=True, text=True,
                            check=True, env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}).stdout
     assert set(flags(name)) <= set(re.findall(r"--[\w.-]+", shown))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shlex
 import shutil
@@ -19,7 +20,8 @@ from sales_exporter.demo.postgres import free_port
 from tests.compose.files import ROOT, SERVICES, dockerfile
 
 CONTEXT = [line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")]
-COPIED = [source for word, rest in dockerfile()["build"].steps if word == "COPY" for source in rest.split()[:-1]]
+COPIED = [source for stage in ("build", "build-application") for word, rest in dockerfile()[stage].steps
+          if word == "COPY" for source in rest.split()[:-1]]
 UID = SERVICES["exporter"]["user"].split(":")[0]
 
 
@@ -60,6 +62,15 @@ def test_package_builds_from_the_context_alone(tmp_path: Path):
     done = subprocess.run(command, cwd=tmp_path / "source", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "wheel").glob("sales_exporter-*.whl"))) == 1
+
+
+def test_application_is_the_example_and_is_in_the_package():
+    stage = dockerfile()["application"]
+    assert "--from=build-application /source/examples/app /srv/application" in [rest for _, rest in stage.steps]
+    assert stage.last("WORKDIR") == "/srv/application"
+    assert stage.last("ENTRYPOINT") == '["uvicorn"]'
+    assert json.loads(stage.last("CMD") or "") == SERVICES["application"]["command"]
+    assert (ROOT / "examples/app/app.py").exists()
 
 
 @pytest.mark.stack

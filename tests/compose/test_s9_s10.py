@@ -66,7 +66,7 @@ def test_s9_secrets_stay_out_of_the_repository_and_of_images():
 @pytest.mark.parametrize("name", SERVICES)
 def test_s9_ports_are_published_on_loopback_alone(name: str):
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
-    assert SERVICES[name].get("network_mode", "none") == "none"
+    assert SERVICES[name].get("network_mode", "none") == ("service:application" if name == "traffic" else "none")
 
 
 def test_s9_the_database_is_reachable_from_inside_alone():
@@ -126,7 +126,7 @@ def test_s10_the_only_root_runs_once_without_a_network():
     assert "secrets" in ONCE
 
 
-@pytest.mark.parametrize("stage", ["exporter", "loader"])
+@pytest.mark.parametrize("stage", ["application", "exporter", "loader"])
 def test_s10_images_run_as_uid_of_at_least_10000_by_themselves(stage: str):
     assert all(int(part) >= 10_000 for part in (dockerfile()[stage].last("USER") or "0").split(":"))
 
@@ -137,8 +137,9 @@ def test_s10_tags_are_exact():
     assert all(EXACT.fullmatch(image) for image in images), images
 
 
-def test_s10_what_the_image_holds_is_locked_with_hashes():
-    installs = [rest for _, rest in dockerfile()["build"].steps if "pip install" in rest]
+@pytest.mark.parametrize("stage", ["build", "build-application"])
+def test_s10_what_the_image_holds_is_locked_with_hashes(stage: str):
+    installs = [rest for _, rest in dockerfile()[stage].steps if "pip install" in rest]
     assert len(installs) == 2
     assert "--require-hashes" in installs[0]
     assert "--no-deps --no-build-isolation" in installs[1]

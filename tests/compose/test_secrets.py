@@ -11,7 +11,8 @@ import typer
 from sales_exporter.cli.secrets import FILES, secrets, write
 from sales_exporter.errors import ConfigError
 
-PASSWORDS = ("postgres_password", "reader_password", "grafana_admin_password", "grafana_secret_key")
+PASSWORDS = ("postgres_password", "reader_password", "recorder_password", "webhook_secret", "grafana_admin_password",
+             "grafana_secret_key")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -41,7 +42,9 @@ def test_connection_strings_carry_the_passwords_of_their_roles(tmp_path: Path):
     reader = psycopg.conninfo.conninfo_to_dict(found["database_dsn"])
     assert (admin["user"], admin["password"]) == ("postgres", found["postgres_password"])
     assert (reader["user"], reader["password"]) == ("sales_exporter", found["reader_password"])
+    recorder = psycopg.conninfo.conninfo_to_dict(found["recorder_dsn"])
     assert (reader["host"], reader["dbname"]) == ("postgres", "sales")
+    assert (recorder["user"], recorder["password"]) == ("sales_recorder", found["recorder_password"])
 
 
 def test_second_run_changes_nothing(tmp_path: Path):

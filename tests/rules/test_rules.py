@@ -27,7 +27,9 @@ def test_promtool_accepts_the_rules(promtool: Program, path: Path) -> None:
 def test_promtool_accepts_prometheus_yml(promtool: Program) -> None:
     done = promtool.run("check", "config", "--lint=all", "--lint-fatal", PROMETHEUS / "prometheus.yml")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "WARNING" not in done.stdout + done.stderr
+    warnings = [line for line in (done.stdout + done.stderr).splitlines() if "WARNING" in line]
+    # Compose's demo has that file, in Prometheus' volume.
+    assert [line for line in warnings if '"/prometheus/application.yml"' not in line] == []
     assert f"{len(list(RULES.glob('*/*.yml')))} rule files found" in done.stdout
 
 

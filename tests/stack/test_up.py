@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -12,14 +13,17 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from sales_exporter.demo.layout import PORTS
 from sales_exporter.demo.postgres import free_port
+from sales_exporter.demo.traffic import RATE
 
 pytestmark = [pytest.mark.stack, pytest.mark.postgres, pytest.mark.timeout(600)]
 
@@ -47,13 +51,13 @@ def smoke(folder: Path, *flags: str) -> dict[str, Any]:
 
 
 class Running:
-    """A stack that keeps running, with an empty schema."""
+    """A stack that keeps running."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, data: str) -> None:
         self.shift = offset()
         self.folder = folder
         self.child = subprocess.Popen(
-            up(folder, "--data=none", f"--port-offset={self.shift}"), stdout=subprocess.DEVNULL,
+            up(folder, f"--data={data}", f"--port-offset={self.shift}"), stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, cwd=ROOT)
 
     def fetch(self, server: str, path: str) -> str:
@@ -61,10 +65,16 @@ class Running:
         with urllib.request.urlopen(address, timeout=10) as answer:
             return str(answer.read().decode())
 
-    def query(self, expression: str) -> dict[str, float]:
-        """Values by source label of an instant query."""
+    def query(self, expression: str, label: str = "source") -> dict[str, float]:
+        """Values by a label of an instant query."""
         text = self.fetch("prometheus", "/api/v1/query?" + urllib.parse.urlencode({"query": expression}))
-        return {r["metric"].get("source", ""): float(r["value"][1]) for r in json.loads(text)["data"]["result"]}
+        return {r["metric"].get(label, ""): float(r["value"][1]) for r in json.loads(text)["data"]["result"]}
+
+    def requests(self) -> float:
+        """Requests that the application has answered."""
+        lines = self.fetch("application", "/metrics").splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines
+                   if line.startswith("http_server_request_duration_seconds_count{"))
 
     def until(self, condition: Callable[[], bool], seconds: float = 60) -> float:
         began = time.monotonic()
@@ -86,17 +96,32 @@ class Running:
         return found[0]
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    for part in (tmp_path, *tmp_path.parents):
-        if part.name.startswith("pytest-") or part == tmp_path:
+@contextmanager
+def started(folder: Path, data: str) -> Iterator[Running]:
+    for part in (folder, *folder.parents):
+        if part.name.startswith("pytest-") or part == folder:
             part.chmod(0o711)
-    (tmp_path / "servers").symlink_to(ROOT / ".sales-exporter" / "servers")
-    stack = Running(tmp_path)
+    (folder / "servers").symlink_to(ROOT / ".sales-exporter" / "servers")
+    stack = Running(folder, data)
     yield stack
     if stack.child.poll() is None:
         stack.child.send_signal(signal.SIGINT)
         stack.child.wait(40)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    """With an empty schema."""
+    with started(tmp_path, "none") as stack:
+        yield stack
+
+
+@pytest.fixture
+def lively(tmp_path: Path) -> Iterator[Running]:
+    """With the invented company, an application and its traffic, but without a past: that takes a minute to make."""
+    (tmp_path / "demo.json").write_text('{"data": "generated", "past": {}}')
+    with started(tmp_path, "generated") as stack:
+        yield stack
 
 
 def test_a_stack_with_an_empty_schema_is_healthy(running: Running) -> None:
@@ -136,6 +161,35 @@ def test_stopping_it_leaves_no_process_behind(running: Running, how: signal.Sign
     assert {p.name() for p in before} >= {"prometheus", "postgres"}
     running.child.send_signal(how)
     running.child.wait(40)
+    assert psutil.wait_procs(before, timeout=20)[1] == []
+
+
+def test_an_application_is_scraped_under_traffic_and_gone_when_it_is_stopped(lively: Running) -> None:
+    lively.until(lambda: lively.query('up{job="application"}') == {"": 1.0}, 120)
+    began, first = time.monotonic(), lively.requests()
+    count = 'http_server_request_duration_seconds_count{job="application", cluster="demo", tenant="default"}'
+    routes = {"/api/v1/leads/{lead_id}/score", "/api/v1/leads/{lead_id}", "/webhooks/calls", "unmatched"}
+    grown = f"sum by (http_route) (increase({count}[1m])) > 0"
+    lively.until(lambda: lively.query(grown, "http_route").keys() >= routes, 120)
+    assert lively.query("http_server_streams_open", "kind") == {"sse": 2.0}
+    assert lively.query("websocket_server_connections_open") == {"": 2.0}
+    assert 0 < lively.requests() - first <= RATE * (time.monotonic() - began) + 5
+    predicted = 'sales_model_predictions_total{model="lead-scoring-example"}'
+    lively.until(lambda: lively.query(f"{predicted} > 0", "model") != {})
+    page = lively.fetch("application", "/metrics")
+    assert "sales_recorder_written_rows_total{" in page
+    assert not re.search(r"^(sales_recorder_dropped_rows_total|instrumentation_errors_total)\{.*\} [1-9]", page, re.M)
+    with psycopg.connect((lively.folder / "secrets/owner.dsn").read_text()) as database:
+        [(known, calls)] = database.execute(
+            "SELECT (SELECT count(*) FROM sales.model_predictions WHERE model = 'lead-scoring-example'),"
+            " (SELECT count(*) FROM sales.calls WHERE call_id LIKE 'demo-%')").fetchall()
+    assert known > 0
+    # The company's own books stay as they are.
+    assert calls == 0
+    before = lively.processes
+    assert sum("traffic" in p.cmdline() or "uvicorn" in p.cmdline() for p in before) == 2
+    lively.child.send_signal(signal.SIGINT)
+    lively.child.wait(40)
     assert psutil.wait_procs(before, timeout=20)[1] == []
 
 

@@ -53,10 +53,10 @@ COMMANDS = {
     "serve": "serve:serve", "up": "stack:up", "schema": "contract:schema", "check": "contract:check",
     "audit": "ledger:audit", "backfill": "ledger:backfill", "generate": "generate:generate",
     "import": "import_data:import_", "secrets": "secrets:secrets", "healthcheck": "serve:healthcheck",
-    "load-demo": "stack:load_demo",
+    "load-demo": "stack:load_demo", "traffic": "traffic:traffic",
 }
 """Module and function of each command, in the order of the help."""
-HIDDEN = frozenset({"load-demo"})
+HIDDEN = frozenset({"load-demo", "traffic"})
 # Its flags for collectors are as many as there are collectors.
 _OPEN_ENDED = {"serve": {"allow_extra_args": True, "ignore_unknown_options": True}}
 

@@ -13,7 +13,7 @@ import typer
 
 from sales_exporter.errors import ConfigError
 
-HOST, DATABASE, OWNER, READER = "postgres", "sales", "postgres", "sales_exporter"
+HOST, DATABASE, OWNER, READER, RECORDER = "postgres", "sales", "postgres", "sales_exporter", "sales_recorder"
 BYTES = 32
 
 Recipe = Callable[[Mapping[str, str]], str]
@@ -32,10 +32,13 @@ def _dsn(user: str, password: str) -> Recipe:
 FILES: dict[str, Recipe] = {
     "postgres_password": _password,
     "reader_password": _password,
+    "recorder_password": _password,
+    "webhook_secret": _password,
     "grafana_admin_password": _password,
     "grafana_secret_key": _password,
     "admin_dsn": _dsn(OWNER, "postgres_password"),
     "database_dsn": _dsn(READER, "reader_password"),
+    "recorder_dsn": _dsn(RECORDER, "recorder_password"),
 }
 """File names and what is written into them, in this order: a connection string needs its password first."""
 

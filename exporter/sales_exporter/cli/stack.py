@@ -20,7 +20,7 @@ from rich.text import Text
 
 from sales_exporter.cli.settings import text_of
 from sales_exporter.demo import filling
-from sales_exporter.demo.layout import PORTS, Layout
+from sales_exporter.demo.layout import JOBS, PORTS, Layout, write_target
 from sales_exporter.demo.postgres import Login
 from sales_exporter.demo.stack import Data, Stack, Summary
 from sales_exporter.errors import ConfigError, StackError
@@ -65,6 +65,8 @@ def up(
 ) -> None:
     """Start PostgreSQL, exporter, Prometheus and Alertmanager on loopback, with data and its past.
 
+    With the generated data an example application gets invented traffic, too.
+
     The first run fetches what is missing and takes a minute or two; the next ones use everything again. Ctrl-C stops
     all of it. Remove the storage folder to start anew.
     """
@@ -91,9 +93,20 @@ def load_demo(
     reader_password_file: Annotated[
         Path, typer.Option("--reader-password-file", help="File with the password for the read-only role.")
     ],
+    recorder_password_file: Annotated[
+        Path, typer.Option("--recorder-password-file", help="File with the password for the recorder's role.")
+    ],
     blocks: Annotated[Path, typer.Option("--blocks", help="Prometheus' data folder; Prometheus must not run yet.")],
+    targets: Annotated[
+        Path | None, typer.Option("--targets", help="Folder to write the scrape target of the application into.")
+    ] = None,
+    application: Annotated[
+        str, typer.Option("--application", help="host:port of the example application, for --targets.")
+    ] = "application:18882",
 ) -> None:
     """Fill a database and Prometheus' folder with the demo, once: the one-shot service of docker compose."""
+    if targets is not None:
+        write_target(targets, "application", application)
     marker = blocks / "sales-exporter-demo-loaded"
     if marker.exists():
         typer.echo("the demo is loaded already")
@@ -103,7 +116,8 @@ def load_demo(
     if promtool is None:
         raise ConfigError("promtool is not on PATH; it comes with Prometheus")
     steps, now = Steps(), time.time()
-    reader = filling.prepare(owner, text_of(reader_password_file, "--reader-password-file").strip())
+    reader, _ = filling.prepare(owner, text_of(reader_password_file, "--reader-password-file").strip(),
+                                text_of(recorder_password_file, "--recorder-password-file").strip())
     filling.generate(owner, now, steps)
     past = filling.make_past(reader, Path(promtool), blocks, now, steps)
     marker.touch()
@@ -133,14 +147,14 @@ def _picture(stack: Stack, summary: Summary) -> Group:
     table = Table(title="sales-exporter", title_justify="left", show_edge=False, pad_edge=False)
     for heading in ("server", "address", "state"):
         table.add_column(heading)
-    states = {"exporter": "sales-exporter", "prometheus": "prometheus", "alertmanager": "alertmanager"}
-    for server in ("exporter", "prometheus", "alertmanager", "grafana"):
-        if server in states:
-            state = summary.targets.get(states[server], "starting")
-            colour = "green" if state == "up" else "yellow"
-            table.add_row(server, stack.layout.url(server), f"[{colour}]{state}[/]")
-        elif stack.grafana_line() is None:
-            table.add_row(server, stack.layout.url(server), "[green]up[/]")
+    for job, server in JOBS.items():
+        if server == "application" and stack.data != "generated":
+            continue
+        state = summary.targets.get(job, "starting")
+        colour = "green" if state == "up" else "yellow"
+        table.add_row(server, stack.layout.url(server), f"[{colour}]{state}[/]")
+    if stack.grafana_line() is None:
+        table.add_row("grafana", stack.layout.url("grafana"), "[green]up[/]")
     table.add_row("postgres", f"127.0.0.1:{PORTS['postgres'] + stack.layout.offset}/sales", "[green]up[/]")
     return Group(table, Text(""), *_facts(stack, summary))
 

@@ -27,7 +27,6 @@ from sales_exporter.runtime.exposition import Renderer
 from sales_exporter.runtime.past import NOT_EVALUATED, begin, evaluate
 
 PAST_DAYS = 21
-READER = "sales_exporter"
 SEED = 7
 
 
@@ -47,11 +46,12 @@ class Past:
     samples: int
 
 
-def prepare(superuser: Login, password: str) -> Login:
-    """Create schema and read-only role, and return the role's login. Doing it again changes nothing."""
+def prepare(superuser: Login, password: str, recorder_password: str) -> tuple[Login, Login]:
+    """Create the schema and both roles; the logins of the exporter's and the recorder's. Again changes nothing."""
     with psycopg.connect(superuser.dsn) as connection:
         connection.execute(contract.schema_sql().encode())
-    return create_role(superuser, contract.role_sql(), READER, password)
+    return (create_role(superuser, contract.role_sql(), contract.ROLE, password),
+            create_role(superuser, contract.recorder_role_sql(), contract.RECORDER_ROLE, recorder_password))
 
 
 def generate(superuser: Login, now: float, report: Report) -> None:

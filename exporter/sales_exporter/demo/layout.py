@@ -11,10 +11,15 @@ from typing import Any
 
 from sales_exporter.errors import StackError
 
-PORTS = {"exporter": 18880, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000, "postgres": 15432}
+PORTS = {"exporter": 18880, "application": 18882, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000,
+         "postgres": 15432}
 CLUSTER, TENANT = "demo", "default"
 # The same with every port offset, so that a series goes on when the ports change.
-INSTANCES = {"sales-exporter": "localhost:18880", "prometheus": "localhost:9090", "alertmanager": "localhost:9093"}
+INSTANCES = {"sales-exporter": "localhost:18880", "prometheus": "localhost:9090", "alertmanager": "localhost:9093",
+             "application": "localhost:18882"}
+JOBS = {"sales-exporter": "exporter", "prometheus": "prometheus", "alertmanager": "alertmanager",
+        "application": "application"}
+"""Which server a scrape job is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +66,24 @@ class Layout:
         path.write_text(text)
         return path
 
-    def place_configuration(self) -> Path:
-        """Copy the shipped files, point them at our ports, and return the copy of prometheus.yml."""
+    def place_configuration(self, *, application: bool = False) -> Path:
+        """Copy the shipped files, point them at our ports, and return the copy of prometheus.yml.
+
+        Without an ``application`` its job has no target.
+        """
         for name in ("prometheus", "alert_rules"):
             shutil.rmtree(self.configuration / name, ignore_errors=True)
             shutil.copytree(shipped(name), self.configuration / name)
-        targets = self.configuration / "prometheus" / "targets"
+        prometheus = self.configuration / "prometheus"
+        # That is compose's volume; Prometheus would complain that it is not here.
+        text = (prometheus / "prometheus.yml").read_text().replace(", /prometheus/application.yml", "")
+        (prometheus / "prometheus.yml").write_text(text)
+        targets = prometheus / "targets"
         shutil.rmtree(targets, ignore_errors=True)
-        targets.mkdir()
-        for job, server in (("sales-exporter", "exporter"), ("prometheus", "prometheus"),
-                            ("alertmanager", "alertmanager")):
-            labels = {"cluster": CLUSTER, "tenant": TENANT, "instance": INSTANCES[job]}
-            group = [{"targets": [f"127.0.0.1:{self.port(server)}"], "labels": labels}]
-            # JSON is YAML.
-            (targets / f"{job}.yml").write_text(json.dumps(group) + "\n")
-        return self.configuration / "prometheus" / "prometheus.yml"
+        for job, server in JOBS.items():
+            address = None if job == "application" and not application else f"127.0.0.1:{self.port(server)}"
+            write_target(targets, job, address)
+        return prometheus / "prometheus.yml"
 
     def state(self) -> dict[str, Any]:
         """What is in this storage: kind of data, and until when its past was made."""
@@ -94,6 +102,14 @@ class Layout:
         draft = path.with_suffix(".new")
         draft.write_text(json.dumps({**self.state(), **state}, indent=1) + "\n")
         draft.replace(path)
+
+
+def write_target(folder: Path, job: str, address: str | None) -> None:
+    """Write the file that tells Prometheus where a job of the demo is; None: nowhere."""
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = {"cluster": CLUSTER, "tenant": TENANT, "instance": INSTANCES[job]}
+    # JSON is YAML.
+    (folder / f"{job}.yml").write_text(json.dumps([{"targets": [address], "labels": labels}] if address else []) + "\n")
 
 
 def shipped(name: str) -> Path:

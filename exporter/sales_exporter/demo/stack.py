@@ -1,4 +1,4 @@
-"""The local stack behind ``up``: real PostgreSQL, exporter, Prometheus and Alertmanager on loopback."""
+"""The local stack behind ``up``: real PostgreSQL, exporter, Prometheus, Alertmanager and an application on loopback."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sales_exporter.demo import filling, grafana
+from sales_exporter.demo import application, filling, grafana
 from sales_exporter.demo.binaries import Binaries, obtain
 from sales_exporter.demo.filling import Report
 from sales_exporter.demo.layout import Layout, shipped
@@ -75,12 +75,16 @@ class Stack:
             StackError: a server is missing or did not become ready, or the storage holds other data.
         """
         self._check_data()
+        if self.data == "generated":
+            application.check()
         self._check_ports()
         with self._report.step("looking for the servers"):
             binaries = obtain(self.layout.storage, lambda text: None)
         login = self._database()
         self._fill(login, binaries)
         self._exporter()
+        if self.data == "generated":
+            application.start(self._children, self.layout)
         self._prometheus(binaries)
         self._alertmanager(binaries)
         self._grafana()
@@ -160,7 +164,9 @@ class Stack:
 
     def _check_ports(self) -> None:
         """Another server's answer on one of our ports would pass for ours."""
-        for server in ("postgres", "exporter", "prometheus", "alertmanager"):
+        for server in ("postgres", "exporter", "application", "prometheus", "alertmanager"):
+            if server == "application" and self.data != "generated":
+                continue
             port = self.layout.port(server)
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -179,11 +185,9 @@ class Stack:
     def _fill(self, superuser: Login, binaries: Binaries) -> None:
         """Schema and role always (both may have been improved since), data and past once."""
         state = self.layout.state()
-        password_file = self.layout.secrets / "reader.password"
-        password = password_file.read_text() if password_file.exists() else secrets.token_urlsafe(24)
-        self.layout.secret("reader.password", password)
-        reader = filling.prepare(superuser, password)
+        reader, recorder = filling.prepare(superuser, self._password("reader"), self._password("recorder"))
         self.layout.secret("reader.dsn", reader.dsn)
+        self.layout.secret("recorder.dsn", recorder.dsn)
         self.layout.secret("owner.dsn", superuser.dsn)
         now = time.time()
         if "loaded" not in state:
@@ -193,6 +197,13 @@ class Stack:
             past = filling.make_past(reader, binaries.promtool, self.layout.tsdb, now, self._report)
             self.layout.remember(past=asdict(past))
         self.as_of = self.layout.state().get("as_of")
+
+    def _password(self, role: str) -> str:
+        """The password of a role, made when there is none yet."""
+        file = self.layout.secrets / f"{role}.password"
+        if not file.exists():
+            self.layout.secret(file.name, secrets.token_urlsafe(24))
+        return file.read_text()
 
     def _load(self, superuser: Login, now: float) -> str | None:
         if self.data == "generated":
@@ -224,7 +235,7 @@ class Stack:
                                                f"--dsn-file={self.layout.secrets / 'owner.dsn'}"])
 
     def _prometheus(self, binaries: Binaries) -> None:
-        configuration = self.layout.place_configuration()
+        configuration = self.layout.place_configuration(application=self.data == "generated")
         command: list[str | Path] = [
             binaries.prometheus, f"--config.file={configuration}", f"--storage.tsdb.path={self.layout.tsdb}",
             "--storage.tsdb.retention.time=60d", "--storage.tsdb.retention.size=8GB",
