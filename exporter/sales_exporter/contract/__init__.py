@@ -6,6 +6,8 @@ from importlib.resources import files
 
 ROLE = "sales_exporter"
 """Name of the read-only role that ``role.sql`` makes."""
+RECORDER_ROLE = "sales_recorder"
+"""Name of the writing role that ``recorder_role.sql`` makes."""
 
 
 def schema_sql() -> str:
@@ -16,6 +18,11 @@ def schema_sql() -> str:
 def role_sql() -> str:
     """The read-only role with its limits and grants; to be run in each database that holds the contract."""
     return _text("role.sql")
+
+
+def recorder_role_sql() -> str:
+    """The role of an application's recorders, which adds rows to four relations and reads none."""
+    return _text("recorder_role.sql")
 
 
 def templates() -> dict[str, str]:
