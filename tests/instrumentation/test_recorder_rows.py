@@ -16,13 +16,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from psycopg import errors as pg
 
 from sales_exporter import contract
 from sales_exporter.contract import relations as contract_relations
 from sales_exporter.demo.postgres import Login, free_port
-from sales_exporter.instrumentation.meter import Meter
-from sales_exporter.instrumentation.recorders import Recorder, Writer
+from sales_exporter.instrumentation.recorders import Recorder, Writer, values
 from sales_exporter.instrumentation.recorders.relations import RELATIONS
 from tests.support.clocks import until
 from tests.support.databases import Database, Databases
@@ -35,6 +36,12 @@ ODD = 'a "quoted" \\ {braces}, NULL and\ttabs\nlines ✓'
 
 @pytest.fixture
 def place(databases: Databases) -> tuple[Database, Login]:
+    return fresh(databases)
+
+
+@pytest.fixture(scope="module")
+def somewhere(databases: Databases) -> tuple[Database, Login]:
+    """A place that tests share which empty it."""
     return fresh(databases)
 
 
@@ -62,15 +69,16 @@ def test_rows_land_as_they_were_recorded(recorder: Recorder, database: Database)
     recorder.record_outcome("lead-1", 1, observed_at=NOON)
     recorder.record_outcome("lead-1", 0, subject_kind="call", observed_at=NOON, is_final=False)
     recorder.record_call(
-        "c1", direction="inbound", agent_kind="ai", started_at=NOON, answered_at=NOON, ended_at=NOON, outcome="answered",
-        lead_id="l", rep_id="r", channel_id="ch", carrier=ODD, success=True, talk_seconds=1.5, hold_seconds=2.5,
-        wrap_seconds=3.5, first_response_seconds=0.25, transferred=True, cost=Decimal("0.012345"), currency="EUR")
+        "c1", direction="inbound", agent_kind="ai", started_at=NOON, answered_at=NOON, ended_at=NOON,
+        outcome="answered", lead_id="l", rep_id="r", channel_id="ch", carrier=ODD, success=True, talk_seconds=1.5,
+        hold_seconds=2.5, wrap_seconds=3.5, first_response_seconds=0.25, transferred=True,
+        cost=Decimal("0.012345"), currency="EUR")
     recorder.record_call("c2", direction="outbound", agent_kind="human", started_at=0, ended_at=0.5, outcome="busy")
     recorder.record_judgement("c1", False, judged_at=NOON, judgement_id="j1")
     assert recorder.flush(10)
     assert database.rows(
-        "SELECT prediction_id, model, version, subject_kind, subject_id, predicted_at, horizon_seconds, score, threshold"
-        " FROM sales.model_predictions ORDER BY 1") == [
+        "SELECT prediction_id, model, version, subject_kind, subject_id, predicted_at, horizon_seconds, score,"
+        " threshold FROM sales.model_predictions ORDER BY 1") == [
             ("p1", "m", ODD, "deal", ODD, NOON, 60.0, 1 / 3, 0.5),
             ("p2", "m", "2", "lead", "7", NOON, 2_592_000.0, 1e-320, None)]
     assert database.rows(
@@ -86,6 +94,31 @@ def test_rows_land_as_they_were_recorded(recorder: Recorder, database: Database)
         ("j1", "c1", False, NOON)]
 
 
+TEXTS = st.text(max_size=300)
+FLOATS = st.floats()
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, FLOATS, st.none() | FLOATS, st.datetimes(timezones=st.just(UTC))), max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_whatever_is_taken_is_what_lands_and_the_rest_is_counted(
+    somewhere: tuple[Database, Login], some: list[tuple[str, str, float, float | None, datetime]]
+) -> None:
+    database, login = somewhere
+    database.execute("TRUNCATE sales.model_predictions")
+    recorder = Recorder(writer=Writer(login.dsn, delay=0.01))
+    taken: dict[str, tuple[object, ...]] = {}
+    for model, subject, score, threshold, at in some:
+        identity = recorder.record_prediction(model, "1", subject, score, threshold=threshold, predicted_at=at)
+        taken[identity] = (identity, values.text(model), values.text(subject), score, threshold, at) if identity else ()
+    assert recorder.close(10)
+    refused = sum(not identity for identity in taken)
+    assert database.rows(
+        "SELECT prediction_id, model, subject_id, score, threshold, predicted_at FROM sales.model_predictions"
+        " ORDER BY prediction_id") == [taken[key] for key in sorted(taken) if key]
+    assert dropped(recorder.meter, "rejected") == 0
+    assert len(taken) - refused + dropped(recorder.meter, "invalid") == len(some)
+
+
 def contract_columns(relation: str) -> list[contract_relations.Column]:
     return [column for column in contract_relations.RELATIONS[relation].columns if column.name != "recorded_tx"]
 
@@ -97,8 +130,8 @@ def test_a_call_that_was_followed_lands_with_its_times_in_order(recorder: Record
         call.ended("answered", cost=0.1, currency="EUR", success=True)
     assert recorder.flush(10)
     assert database.rows(
-        "SELECT started_at <= answered_at AND answered_at <= ended_at, first_response_seconds >= 0, outcome, cost, rep_id"
-        " FROM sales.calls WHERE call_id = 'c'") == [(True, True, "answered", Decimal("0.100000"), "r")]
+        "SELECT started_at <= answered_at AND answered_at <= ended_at, first_response_seconds >= 0, outcome, cost,"
+        " rep_id FROM sales.calls WHERE call_id = 'c'") == [(True, True, "answered", Decimal("0.100000"), "r")]
 
 
 async def test_threads_and_coroutines_record_at_once_and_every_row_lands_once(
@@ -159,7 +192,9 @@ def test_a_row_that_the_database_refuses_is_dropped_and_its_neighbours_land(
 
 def test_rows_of_a_wrong_kind_given_to_the_writer_itself_are_dropped_alone(login: Login, database: Database) -> None:
     writer = Writer(login.dsn, delay=0.02)
-    for row in [("j1", "c", True, NOON), ("j2", "\ud800", True, NOON), ("j3", "c", "maybe", NOON), ("j4", "c", False, NOON)]:
+    # No application gets such a row past the recorder.
+    for row in [("j1", "c", True, NOON), ("j2", "\ud800", True, NOON), ("j3", "c", "maybe", NOON),
+                ("j4", "c", False, NOON)]:
         writer.put("call_judgements", row)
     assert writer.flush(10)
     assert database.rows("SELECT judgement_id FROM sales.call_judgements ORDER BY 1") == [("j1",), ("j4",)]
@@ -242,7 +277,8 @@ def test_what_is_recorded_after_the_end_is_counted(recorder: Recorder) -> None:
 
 
 def child(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60,
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60,
                           env={**os.environ, **environment})
 
 
@@ -299,8 +335,15 @@ print(json.dumps([codes, r.close(10)]))
     assert len(rows) == len(set(rows)) == 2 + 200 + 3 * 200
 
 
+@pytest.fixture(scope="module")
+def role(databases: Databases) -> Login:
+    """The role's login to a database that no other test writes to."""
+    return fresh(databases)[1]
+
+
 @pytest.mark.parametrize("statement", [
-    "SELECT * FROM sales.model_predictions", "SELECT prediction_id FROM sales.model_predictions", "SELECT * FROM sales.leads",
+    "SELECT * FROM sales.model_predictions", "SELECT prediction_id FROM sales.model_predictions",
+    "SELECT * FROM sales.leads",
     "UPDATE sales.model_predictions SET score = 0", "DELETE FROM sales.calls", "TRUNCATE sales.calls",
     "INSERT INTO sales.leads (lead_id, created_at) VALUES ('a', now())",
     "INSERT INTO sales.call_judgements (judgement_id, call_id, success, judged_at, recorded_tx)"
@@ -308,8 +351,8 @@ print(json.dumps([codes, r.close(10)]))
     "CREATE TABLE sales.mine (x int)", "SELECT * FROM pg_authid", "SELECT pg_read_file('/etc/passwd')",
     "COPY sales.calls TO STDOUT", "SET ROLE postgres", "SELECT nextval('sales.lead_revision_number')",
 ])
-def test_the_recorders_role_does_nothing_else(login: Login, statement: str) -> None:
-    with psycopg.connect(login.dsn) as connection, pytest.raises(pg.InsufficientPrivilege):
+def test_s3_the_recorders_role_does_nothing_else(role: Login, statement: str) -> None:
+    with psycopg.connect(role.dsn) as connection, pytest.raises(pg.InsufficientPrivilege):
         connection.execute(statement.encode())
 
 

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sales_exporter.contract.relations import RELATIONS as CONTRACT
 from sales_exporter.instrumentation.meter import Meter
 from sales_exporter.instrumentation.recorders import Recorder, values
 from sales_exporter.instrumentation.recorders.relations import RELATIONS
-from sales_exporter.contract.relations import RELATIONS as CONTRACT
 from sales_exporter.model import Distribution
 from tests.support.recording import exposed, value
 
@@ -189,12 +189,23 @@ def test_a_call_is_answered_when_somebody_answered_and_not_answered_otherwise() 
     assert value(meter, "sales_app_call_first_response_seconds", "ai") == 1
 
 
+def fail_after_answer(recorder: Recorder, mistake: Exception) -> None:
+    with recorder.call() as call:
+        call.answered()
+        raise mistake
+
+
+def fail_after_end(recorder: Recorder) -> None:
+    with recorder.call() as call:
+        call.ended("busy")
+        raise ValueError("later")
+
+
 def test_an_exception_within_a_call_makes_it_failed_and_goes_on_untouched() -> None:
     meter = Meter()
     mistake = ValueError("of the application")
-    with pytest.raises(ValueError, match="of the application") as caught, Recorder(meter=meter).call() as call:
-        call.answered()
-        raise mistake
+    with pytest.raises(ValueError, match="of the application") as caught:
+        fail_after_answer(Recorder(meter=meter), mistake)
     assert caught.value is mistake
     assert mistake.__context__ is None
     assert calls_of(meter) == {("inbound", "ai", "failed"): 1}
@@ -202,9 +213,8 @@ def test_an_exception_within_a_call_makes_it_failed_and_goes_on_untouched() -> N
 
 def test_an_exception_after_the_end_of_a_call_leaves_its_outcome() -> None:
     meter = Meter()
-    with pytest.raises(ValueError, match="later"), Recorder(meter=meter).call() as call:
-        call.ended("busy")
-        raise ValueError("later")
+    with pytest.raises(ValueError, match="later"):
+        fail_after_end(Recorder(meter=meter))
     assert calls_of(meter) == {("inbound", "ai", "busy"): 1}
 
 
@@ -259,7 +269,8 @@ def test_the_driver_is_imported_when_a_writer_is_made_and_not_before() -> None:
 
 
 def test_a_missing_driver_is_an_error_that_says_what_to_do() -> None:
-    done = run("import sys; sys.modules['psycopg'] = None; from sales_exporter.instrumentation.recorders import Recorder;"
+    done = run("import sys; sys.modules['psycopg'] = None;"
+               "from sales_exporter.instrumentation.recorders import Recorder;"
                "Recorder('host=localhost')")
     assert "ImportError" in done.stderr
     assert "pip install 'sales-exporter[recorders]'" in done.stderr

@@ -22,7 +22,8 @@ from tests.support.databases import Database, Databases
 def fresh(databases: Databases) -> tuple[Database, Login]:
     """A new database with the contract, and the login of the role that may only record."""
     database = databases.fresh()
-    return database, create_role(database.owner, contract.recorder_role_sql(), contract.RECORDER_ROLE, "recorder-password")
+    role = create_role(database.owner, contract.recorder_role_sql(), contract.RECORDER_ROLE, "recorder-password")
+    return database, role
 
 
 def value(meter: Meter, name: str, *labels: str) -> float:
@@ -48,7 +49,7 @@ def dropped(meter: Meter, reason: str, relation: str = "model_predictions") -> f
 
 @contextmanager
 def frozen(server: Postgres) -> Iterator[None]:
-    """The whole server stands still for the length of a block: connections are accepted by the kernel, nobody answers."""
+    """The server stands still for the length of a block: the kernel accepts connections, and nobody answers."""
     group = [server.pid, *(child.pid for child in psutil.Process(server.pid).children(recursive=True))]
     for pid in group:
         os.kill(pid, signal.SIGSTOP)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 
 from sales_exporter.instrumentation.meter import Meter
@@ -14,7 +13,7 @@ from sales_exporter.instrumentation.recorders.writer import Writer
 class Base:
     """A meter, a clock and, where rows are wanted, a writer."""
 
-    def __init__(self, meter: Meter, writer: Writer | None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, meter: Meter, writer: Writer | None, clock: Callable[[], float]) -> None:
         self.meter = meter
         self.writer = writer
         self._clock = clock

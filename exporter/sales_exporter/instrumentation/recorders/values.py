@@ -6,6 +6,7 @@ import hashlib
 import math
 import operator
 import os
+import random
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import SupportsFloat, cast
@@ -15,6 +16,13 @@ LONGEST = 256
 """Characters of a text or an id. A longer one keeps its beginning, and a digest of all of it in place of the rest, so
 that two ids stay two."""
 MOST_MONEY = Decimal(10) ** 12
+
+
+# Our own: a model's code may seed the one of the module, and ids must not come again. Not os.urandom, which lets go of
+# the interpreter: whoever waits for it, such as the writer's thread, would go first.
+_chance = random.Random()  # noqa: S311  (ids are no secrets)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_chance.seed)
 
 
 class Invalid(ValueError):
@@ -95,7 +103,7 @@ def flag_or_none(value: object) -> bool | None:
 
 def fresh_id(now: float) -> str:
     """A new id, ordered by time as UUID version 7 (RFC 9562): rows that come together stay together in an index."""
-    chance = int.from_bytes(os.urandom(10))
+    chance = _chance.getrandbits(80)
     high = (int(now * 1000) & 0xFFFF_FFFF_FFFF) << 16 | 0x7000 | chance >> 68
     low = 0x8000_0000_0000_0000 | chance & 0x3FFF_FFFF_FFFF_FFFF
     found = f"{high:016x}{low:016x}"
