@@ -55,8 +55,8 @@ def slow() -> model.Panel:
             "or less, half of them p50. Interpolated within a bucket, and never above 10 s, the last bound. "
             "From 0.5 s orange, from 1 s red, as the alert.",
             f"No request lately. If there should be: {CONFIGURE}"),
-        Figure("p95", quantile(0.95, REQUESTS), units.Seconds, 2, SLOW),
-        Figure("p50", quantile(0.5, REQUESTS), units.Seconds, 2),
+        Figure("p95", quantile(0.95, REQUESTS), units.Seconds, 1, SLOW),
+        Figure("p50", quantile(0.5, REQUESTS), units.Seconds, 1),
         interval=WINDOW,
     )
 
@@ -68,8 +68,8 @@ def first_byte() -> model.Panel:
             f"Time from the start of a request to the first byte of its answer, {RECENT}, streamed answers among them: "
             "how long people look at nothing. Half took p50 or less, 19 of 20 took p95 or less.",
             "Only our middleware measures it; OpenTelemetry does not (docs/instrumentation.md)"),
-        Figure("p95", quantile(0.95, name), units.Seconds, 2),
-        Figure("p50", quantile(0.5, name), units.Seconds, 2),
+        Figure("p95", quantile(0.95, name), units.Seconds, 1),
+        Figure("p50", quantile(0.5, name), units.Seconds, 1),
         interval=WINDOW,
     )
 

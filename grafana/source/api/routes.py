@@ -36,18 +36,18 @@ def broken_routes() -> model.Panel:
 
 def latency() -> model.Panel:
     return lines(
-        Say(12, "Latency",
+        Say(12, "Latency quantiles",
             "Time from the start of a request to the last byte of its answer: half, 19 of 20, and 99 of 100 of the "
             "requests took this or less. Quantiles of all routes and instances together, from summed buckets.",
             NOTHING),
         units.Seconds,
         Line("p50", quantile(0.5, REQUESTS), SKY), Line("p95", quantile(0.95, REQUESTS), BLUE),
-        Line("p99", quantile(0.99, REQUESTS), PINK), decimals=2)
+        Line("p99", quantile(0.99, REQUESTS), PINK))
 
 
 def heatmap() -> model.Panel:
     return buckets(
-        Say(13, "Latency, all requests",
+        Say(13, "Latency distribution",
             "How many requests took how long, by the buckets of the histogram: darker is more. Two bands are two "
             "kinds of requests, which no quantile shows.", NOTHING),
         count(f"{REQUESTS}_bucket", "le"), units.Seconds)
@@ -63,9 +63,9 @@ def statuses() -> model.Panel:
             "of its answer; an answer without any status counts as broken, with the 5xx.",
             NOTHING),
         units.RequestsPerSecond,
-        Line("2xx", answered("~[12].."), BLUE), Line("3xx", answered("~3.."), SKY),
-        Line("4xx", answered("~4([0-8].|9[0-8])"), ORANGE), Line("499 client gone", answered("499"), GREY),
-        Line("5xx", answered("~5..|unknown|"), RED), decimals=2, stacked=True)
+        Line("5xx", answered("~5..|unknown|"), RED), Line("4xx", answered("~4([0-8].|9[0-8])"), ORANGE),
+        Line("499 client gone", answered("499"), GREY), Line("3xx", answered("~3.."), SKY),
+        Line("2xx", answered("~[12].."), BLUE), decimals=2, stacked=True)
 
 
 def slowest() -> model.Panel:
@@ -77,8 +77,8 @@ def slowest() -> model.Panel:
             "A click on a route shows this page for it alone.",
             NOTHING),
         {"http_route": "Route", "job": "Job"},
-        Figure("p95", quantile(0.95, REQUESTS, *by, over=RANGE), units.Seconds, 2, SLOW, width=90),
-        Figure("p50", quantile(0.5, REQUESTS, *by, over=RANGE), units.Seconds, 2, width=90),
+        Figure("p95", quantile(0.95, REQUESTS, *by, over=RANGE), units.Seconds, 1, SLOW, width=90),
+        Figure("p50", quantile(0.5, REQUESTS, *by, over=RANGE), units.Seconds, 1, width=90),
         Figure("Per second", rate(total, *by, over=RANGE), units.RequestsPerSecond, 2, width=110),
         Figure("Requests", f"{count(total, *by, over=RANGE)} > 0", units.LocaleFormat, 0, width=100),
         Figure("Failed", failed_share(*by, over=RANGE), units.PercentUnit, 2, SHARE, width=90), sort="p95")
@@ -94,13 +94,13 @@ def first_bytes() -> model.Panel:
             "From the start of a request to the first byte of its answer, streamed answers among them: 19 of 20 took "
             "this or less. The five slowest routes of the time range.",
             "Only our middleware measures it; OpenTelemetry does not (docs/instrumentation.md)"),
-        units.Seconds, (f"({quantile(0.95, name, 'http_route')}) {slow}", "{{http_route}}"), decimals=2,
-        interval="1m", many=False)
+        units.Seconds, (f"({quantile(0.95, name, 'http_route')}) {slow}", "{{http_route}}"), interval="1m",
+        many=False)
 
 
 def traffic() -> model.Panel:
     return lines(
-        Say(17, "Bytes of bodies",
+        Say(17, "Traffic",
             "Bytes per second of request bodies that the application read and of response bodies that were sent, "
             "streams among them, headers not.", NOTHING),
         units.BytesPerSecondIEC,

@@ -37,7 +37,8 @@ def _failed_share(*by: str, over: str) -> str:
 
 def model_calls() -> model.Panel:
     return by_label(
-        Say(50, "Model calls", "Finished calls of language models per second, by the model that was asked for.", NO_CALL),
+        Say(50, "Model calls",
+            "Finished calls of language models per second, by the model that was asked for.", NO_CALL),
         units.CountsPerSecond, (rate(f"{CALLS}_count", MODEL, routes=False), f"{{{{{MODEL}}}}}"), decimals=2,
         many=False)
 
@@ -67,8 +68,7 @@ def first_chunk() -> model.Panel:
             "Time from a call to the first chunk of its streamed answer: 19 of 20 took this or less. Answers that are "
             "not streamed are not in it.",
             "No streamed answer of a model in this time range (llm_timer, stream)"),
-        units.Seconds, (quantile(0.95, name, MODEL, routes=False), f"{{{{{MODEL}}}}}"), decimals=2, interval="1m",
-        many=False)
+        units.Seconds, (quantile(0.95, name, MODEL, routes=False), f"{{{{{MODEL}}}}}"), interval="1m", many=False)
 
 
 def models() -> model.Panel:
@@ -83,7 +83,7 @@ def models() -> model.Panel:
             "with an error, and the tokens as the provider bills them.", NO_CALL),
         {"gen_ai_provider_name": "Provider", MODEL: "Model", "gen_ai_operation_name": "Operation"},
         Figure("Calls", f"{count(f'{CALLS}_count', *by, over=RANGE, routes=False)} > 0", units.LocaleFormat, 0),
-        Figure("p95", quantile(0.95, CALLS, *by, over=RANGE, routes=False), units.Seconds, 2),
+        Figure("p95", quantile(0.95, CALLS, *by, over=RANGE, routes=False), units.Seconds, 1),
         Figure("Failed", _failed_share(*by, over=RANGE), units.PercentUnit, 2),
         Figure("Tokens in", tokens("input"), units.Short, 1), Figure("Tokens out", tokens("output"), units.Short, 1),
         sort="Calls")
