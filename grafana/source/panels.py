@@ -101,8 +101,12 @@ def bars(say: Say, expr: str, legend: str, unit: str, *, decimals: int = 0) -> m
     return dressed(panel.build(), say, unit, decimals, ((0, BLUE),))
 
 
-def lines(say: Say, unit: str, *drawn: Line, decimals: int = 1, stacked: bool = False) -> model.Panel:
-    """Lines over time, or areas on top of each other; an interval is a shaded band without entry in the legend."""
+def lines(say: Say, unit: str, *drawn: Line, decimals: int = 1, stacked: bool = False,
+          points: int = 0) -> model.Panel:
+    """Lines over time, or areas on top of each other; an interval is a shaded band without entry in the legend.
+
+    ``points`` bounds how many points a line has, where a query is dear.
+    """
     queries: list[tuple[str, str]] = []
     panel = (
         timeseries.Panel().line_width(2).fill_opacity(0).show_points(kinds.VisibilityMode.NEVER)
@@ -121,6 +125,8 @@ def lines(say: Say, unit: str, *drawn: Line, decimals: int = 1, stacked: bool = 
             panel.override_by_name(high, [*_edge(line.colour), _property("custom.fillBelowTo", low),
                                           _property("custom.fillOpacity", 20)])
     panel.targets([over_time(letter, *query) for letter, query in lettered(queries)])
+    if points:
+        panel.max_data_points(points)
     if stacked:
         panel.fill_opacity(60).line_width(1).stacking(common.StackingConfig().mode(kinds.StackingMode.NORMAL))
     return dressed(panel.build(), say, unit, decimals)
@@ -145,8 +151,11 @@ def diverging(say: Say, label: str, unit: str, *bars: Bar, decimals: int = 0) ->
 
 
 def rows(say: Say, labels: dict[str, str], *columns: Figure, sort: str,
-         descending: bool = True) -> model.Panel:
-    """A table: ``labels`` maps label names to headings, then a column per figure, sorted by heading ``sort``."""
+         descending: bool = True, interval: str = "") -> model.Panel:
+    """A table: ``labels`` maps label names to headings, then a column per figure, sorted by heading ``sort``.
+
+    ``interval`` is the shortest for a rate.
+    """
     panel = (
         table.Panel().targets([_table(letter, column.expr) for letter, column in lettered(columns)])
         .show_header(True).cell_height(kinds.TableCellHeight.SM)
@@ -159,6 +168,8 @@ def rows(say: Say, labels: dict[str, str], *columns: Figure, sort: str,
         if column.steps:
             properties.append(_property("custom.cellOptions", {"type": "color-text"}))
         panel.override_by_name(column.name, properties)
+    if interval:
+        panel.interval(interval)
     panel.transformations(_merged(tuple(labels), [column.name for column in columns], labels))
     return dressed(panel.build(), say, columns[0].unit, columns[0].decimals)
 

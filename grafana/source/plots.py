@@ -5,6 +5,9 @@ from __future__ import annotations
 from grafana.source.panels import SOURCE, Say, dressed, lettered, over_time
 from grafana.source.sdk import common, heatmap, heatmap_kinds, kinds, model, prometheus, prometheus_kinds, timeseries
 
+POINTS = 120
+"""Most points in time of what reads all buckets of all routes: one for each pixel would cost several times as much."""
+
 
 def by_label(say: Say, unit: str, *queries: tuple[str, str], decimals: int = 1, interval: str = "",
              many: bool = True) -> model.Panel:
@@ -40,7 +43,7 @@ def buckets(say: Say, expr: str, unit: str) -> model.Panel:
         .format(prometheus_kinds.PromQueryFormat.HEATMAP)
     )
     panel = (
-        heatmap.Panel().targets([target]).calculate(False).cell_gap(1).show_value(kinds.VisibilityMode.NEVER)
+        heatmap.Panel().targets([target]).calculate(False).cell_gap(1).max_data_points(POINTS).show_value(kinds.VisibilityMode.NEVER)
         .color(heatmap.HeatmapColorOptions().mode(heatmap_kinds.HeatmapColorMode.SCHEME).scheme("Blues")
                .scale(heatmap_kinds.HeatmapColorScale.EXPONENTIAL).exponent(0.5).steps(64).reverse(False))
         .y_axis(heatmap.YAxisConfig().unit(unit).axis_placement(kinds.AxisPlacement.LEFT))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana.source.api.asked import RANGE, REQUESTS, count, enough, failed_share, failures, quantile, rate, top
 from grafana.source.api.headline import CONFIGURE, SHARE, SLOW, WINDOW
 from grafana.source.panels import BLUE, GREY, ORANGE, PINK, RED, SKY, Figure, Line, Say, lines, linked, rows
-from grafana.source.plots import buckets, by_label
+from grafana.source.plots import POINTS, buckets, by_label
 from grafana.source.sdk import model, units
 
 SENT, RECEIVED = "http_server_response_body_size_bytes", "http_server_request_body_size_bytes"
@@ -42,7 +42,7 @@ def latency() -> model.Panel:
             NOTHING),
         units.Seconds,
         Line("p50", quantile(0.5, REQUESTS), SKY), Line("p95", quantile(0.95, REQUESTS), BLUE),
-        Line("p99", quantile(0.99, REQUESTS), PINK))
+        Line("p99", quantile(0.99, REQUESTS), PINK), points=POINTS)
 
 
 def heatmap() -> model.Panel:
@@ -72,16 +72,17 @@ def slowest() -> model.Panel:
     by, total = ("job", "http_route"), f"{REQUESTS}_count"
     panel = rows(
         Say(15, "Routes, slowest first",
-            "All requests of the time range by application and route: how many per second, how long they took, which "
-            "share failed and how many that were. Quantiles of few requests jump about: look at the count too. "
-            "A click on a route shows this page for it alone.",
-            NOTHING),
+            "Requests of the last fifteen minutes (more when the time range is long) by application and route: how "
+            "long they took, how many there were and which share failed. Quantiles of few requests jump about: look at "
+            "the count too. A click on a route shows this page for it alone.",
+            f"No request lately. If there should be: {CONFIGURE}"),
         {"http_route": "Route", "job": "Job"},
-        Figure("p95", quantile(0.95, REQUESTS, *by, over=RANGE), units.Seconds, 1, SLOW, width=90),
-        Figure("p50", quantile(0.5, REQUESTS, *by, over=RANGE), units.Seconds, 1, width=90),
-        Figure("Per second", rate(total, *by, over=RANGE), units.RequestsPerSecond, 2, width=110),
-        Figure("Requests", f"{count(total, *by, over=RANGE)} > 0", units.LocaleFormat, 0, width=100),
-        Figure("Failed", failed_share(*by, over=RANGE), units.PercentUnit, 2, SHARE, width=90), sort="p95")
+        Figure("p95", quantile(0.95, REQUESTS, *by), units.Seconds, 1, SLOW, width=90),
+        Figure("p50", quantile(0.5, REQUESTS, *by), units.Seconds, 1, width=90),
+        Figure("Per second", rate(total, *by), units.RequestsPerSecond, 2, width=110),
+        Figure("Requests", f"{count(total, *by)} > 0", units.LocaleFormat, 0, width=100),
+        Figure("Failed", failed_share(*by), units.PercentUnit, 2, SHARE, width=90),
+        sort="p95", interval="15m")
     return linked(panel, "Route", "Only this route",
                   "/d/sales-api?var-cluster=$cluster&var-tenant=$tenant&var-route=${__value.text}&${__url_time_range}")
 
