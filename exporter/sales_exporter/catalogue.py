@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
+from sales_exporter import instrumentation
 from sales_exporter.collectors import Collector, discover
 from sales_exporter.config import ENVIRONMENT, NOT_TEXT, CollectorSettings, Section, Settings, Stage
 from sales_exporter.model import Metric
@@ -22,6 +25,13 @@ What is above a limit is merged into the label value `(other)`; a missing channe
 """
 
 
+INSTRUMENTED = """
+## Instrumentation
+
+What applications export that use `sales_exporter.instrumentation`; the exporter itself does not. A series shows up with
+its first observation. An application that uses OpenTelemetry fills the same panels, where a name is OpenTelemetry's.
+"""
+
 WITHOUT_BOUNDS = frozenset({
     "sales_forecast_backtest_coverage_ratio", "sales_forecast_backtest_error_ratio",
     "sales_funnel_cohort_maturity_ratio", "sales_ledger_fill_ratio",
@@ -37,7 +47,16 @@ def document() -> str:
     parts = [HEAD]
     for name, kind in discover().items():
         parts.append("\n".join(section(name, kind)))
-    return "\n".join(parts)
+    parts.append("\n".join([INSTRUMENTED, *table(instrumented())]))
+    return "\n".join(parts) + "\n"
+
+
+def instrumented() -> tuple[Metric, ...]:
+    """Every metric that an instrumented application can export, by name: the constants of the modules it imports."""
+    found: dict[str, Metric] = {}
+    for module in pkgutil.walk_packages(instrumentation.__path__, f"{instrumentation.__name__}."):
+        found |= {value.name: value for value in vars(import_module(module.name)).values() if isinstance(value, Metric)}
+    return tuple(found[name] for name in sorted(found))
 
 
 def section(name: str, kind: type[Collector]) -> Iterator[str]:
@@ -45,9 +64,14 @@ def section(name: str, kind: type[Collector]) -> Iterator[str]:
     yield f"\n## {name}\n"
     reads = ", ".join(f"`{relation}`" for relation in kind.reads) or "nothing of the contract"
     yield f"Every {kind.interval:g} s. Reads {reads}. Switch it off with `--no-collector.{name}`.\n"
+    yield from table(kind.metrics)
+
+
+def table(metrics: Iterable[Metric]) -> Iterator[str]:
+    """A row for each metric."""
     yield "| Metric | Type | Labels | Meaning |"
     yield "|---|---|---|---|"
-    for metric in kind.metrics:
+    for metric in metrics:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "-"
         yield f"| `{metric.name}` | {metric.kind} | {labels} | {cell(meaning(metric))} |"
 
