@@ -42,7 +42,8 @@ def instrument(app: Any, meter: Meter | None = None, *, metrics_path: str | None
     """
     meter = meter or import_module(f"{__name__}.meter").Meter()
     if hasattr(app, "add_middleware"):
-        app.add_middleware(import_module(f"{__name__}.asgi").SalesMetrics, meter=meter, metrics_path=metrics_path, **options)
+        middleware = import_module(f"{__name__}.asgi").SalesMetrics
+        app.add_middleware(middleware, meter=meter, metrics_path=metrics_path, **options)
     elif hasattr(app, "wsgi_app"):
         import_module(f"{__name__}.wsgi").instrument(app, meter, metrics_path=metrics_path, **options)
     elif hasattr(app, "middlewares") and hasattr(app, "router"):

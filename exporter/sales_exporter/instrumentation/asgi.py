@@ -15,9 +15,8 @@ from collections.abc import Awaitable
 from time import perf_counter
 from typing import Any, NamedTuple, Unpack
 
-from sales_exporter.instrumentation.access import Options
 from sales_exporter.instrumentation.exemplars import Exemplars
-from sales_exporter.instrumentation.handlers import metrics_asgi
+from sales_exporter.instrumentation.handlers import Options, metrics_asgi
 from sales_exporter.instrumentation.http import (
     BYTES,
     CLIENT_GONE,
