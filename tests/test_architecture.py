@@ -22,6 +22,7 @@ ALLOWED = {
     "ledger": BASE | {"stats"},
     "collectors": BASE | {"config", "stats", "ledger", "__init__"},
     "runtime": BASE | {"config", "collectors", "ledger", "__init__"},
+    "intake": BASE | {"config", "contract", "collectors", "runtime", "__init__"},
     "importer": BASE | {"config", "contract"},
     "catalogue": BASE | {"collectors", "config"},
     "demo": BASE | {"config", "stats", "contract", "collectors", "ledger", "runtime", "importer", "__init__"},

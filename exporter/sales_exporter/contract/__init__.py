@@ -18,6 +18,16 @@ def role_sql() -> str:
     return _text("role.sql")
 
 
+def intake_sql() -> str:
+    """The tables that the webhook intake keeps beside the contract. Running it again changes nothing."""
+    return _text("intake.sql")
+
+
+def intake_role_sql() -> str:
+    """The role that the webhook intake writes with."""
+    return _text("intake_role.sql")
+
+
 def templates() -> dict[str, str]:
     """Names of the view templates with the first line of each, which says what it maps."""
     folder = files(__name__).joinpath("templates")
