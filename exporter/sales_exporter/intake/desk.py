@@ -125,7 +125,8 @@ class Desk:
     async def _work(self) -> None:
         await self._opened.wait()
         failures = 0
-        while not self._ending.is_set():
+        # At the end, what waits is written as long as that goes well and close() lets it.
+        while not self._ending.is_set() or (not failures and self._spool is not None and self._spool.events):
             try:
                 # A batch that cannot be written in time may be too large.
                 await self._step(max(1, BATCH >> failures))

@@ -17,6 +17,7 @@ from sales_exporter.intake.mappings import FORM, Hints, Vendor
 
 _FIELDS = 200
 _REASON = 300
+_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def parsed(body: bytes, media: str, depth: int) -> Any:
     if media == FORM:
         return dict(parse_qsl(_text(body), keep_blank_values=True, max_num_fields=_FIELDS))
     try:
-        payload = json.loads(_text(body), parse_float=Decimal, parse_constant=_no_constant)
+        payload = json.loads(_text(body), parse_float=Decimal, parse_int=_whole, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError(f"nested more than {depth} deep") from None
     except json.JSONDecodeError as error:
@@ -89,6 +90,12 @@ def _text(body: bytes) -> str:
         return body.decode("utf-8")
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError("not JSON: a number with too many digits")
+    return int(digits)
 
 
 def _no_constant(name: str) -> object:

@@ -110,7 +110,7 @@ def _json(kind: Any, **schema: Any) -> WithJsonSchema:
 
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_clean)]
-Id = Annotated[str, BeforeValidator(_named), Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_clean),
+Id = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), BeforeValidator(_named), AfterValidator(_clean),
                WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": LONGEST_TEXT})]
 Moment = Annotated[datetime, BeforeValidator(_moment), _json("string", format="date-time")]
 Millis = Annotated[datetime, BeforeValidator(_millis), _json("number", description="Milliseconds since 1970.")]

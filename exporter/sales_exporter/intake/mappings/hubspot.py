@@ -8,7 +8,8 @@ minutes.
 Subscribe to contact.creation, to contact.propertyChange of lifecyclestage, hs_analytics_source and hubspot_owner_id,
 to deal.creation and to deal.propertyChange of dealstage, amount, closedate, deal_currency_code, hubspot_owner_id and
 closed_lost_reason. Events come in any order: what happened last wins, property by property. An event does not say
-which contact a deal belongs to, so lead_id stays empty. Stages are HubSpot's ids; business.stages says which are won and lost.
+which contact a deal belongs to, so lead_id stays empty. Stages are HubSpot's ids; business.stages says which are won
+and which are lost.
 """
 
 from __future__ import annotations
