@@ -30,8 +30,9 @@ async def test_an_event_is_written_with_all_its_columns(databases: Databases, tm
         await emptied(desk)
         report = desk.report
     assert database.rows(
-        "SELECT call_id, lead_id, success, cost::text, talk_seconds, started_at AT TIME ZONE 'UTC' = '2026-03-01 09:00' "
-        "FROM sales.calls") == [("call-1", "lead-1", True, "0.250000", 150.0, True)]
+        "SELECT call_id, lead_id, success, cost::text, talk_seconds, "
+        "started_at AT TIME ZONE 'UTC' = '2026-03-01 09:00' FROM sales.calls"
+    ) == [("call-1", "lead-1", True, "0.250000", 150.0, True)]
     assert report is not None
     assert report.written == {"calls": 1}
     assert (report.waiting, report.bytes, report.oldest) == (0, 0, None)
@@ -201,7 +202,7 @@ async def test_a_reload_changes_sources_and_keeps_the_spool(databases: Databases
     ({"mapping": "retell", "bearer_file": "token"}, "retell does not prove itself that way; give hmac_secret_file"),
     ({"mapping": "salesforce", "hmac_secret_file": "secret"}, "salesforce does not prove itself that way"),
     ({"mapping": "twilio", "hmac_secret_file": "secret"}, "intake.sources.one.url: not set"),
-    ({"mapping": "vapi", "bearer_file": "nothing"}, "No such file or directory (given as intake.sources.one.bearer_file"),
+    ({"mapping": "vapi", "bearer_file": "nothing"}, "No such file or directory (given as intake.sources.one."),
     ({"mapping": "vapi", "bearer_file": "short"}, "shorter than 16 characters"),
     ({"mapping": "vapi"}, "give one of hmac_secret_file and bearer_file"),
     ({"mapping": "vapi", "bearer_file": "token", "colour": "red"}, "intake.sources.one.colour: unknown key"),
@@ -234,7 +235,8 @@ async def test_two_processes_cannot_share_a_spool(tmp_path: Path) -> None:
 
 async def test_old_ids_and_letters_are_deleted_but_not_what_was_accepted(databases: Databases, tmp_path: Path) -> None:
     database, login = prepared(databases)
-    database.execute("INSERT INTO sales_intake.events VALUES ('s', 'old', now() - interval '31 days'), ('s', 'new', now())")
+    database.execute("INSERT INTO sales_intake.events VALUES "
+                     "('s', 'old', now() - interval '31 days'), ('s', 'new', now())")
     database.execute(
         "INSERT INTO sales_intake.dead_letters (letter_id, source, received_at, accepted, reason, payload) "
         "SELECT n, 's', now() - n * interval '1 hour', n > 18, 'r', '' FROM generate_series(1, 20) AS n")

@@ -39,7 +39,9 @@ def prepared(databases: Databases) -> tuple[Database, Login]:
     return database, with_intake(database)
 
 
-def settings(folder: Path, dsn: str, sources: Mapping[str, Mapping[str, Any]] | None = None, **limits: object) -> Settings:
+def settings(
+    folder: Path, dsn: str, sources: Mapping[str, Mapping[str, Any]] | None = None, **limits: object
+) -> Settings:
     """Settings with an intake whose files are in ``folder``; by default a signed and a bearing generic source."""
     for name, text in (("secret", SECRET), ("token", TOKEN), ("dsn", dsn)):
         (folder / name).write_text(f"{text}\n")
@@ -77,7 +79,8 @@ def call(number: int | str = 1, **changed: object) -> dict[str, Any]:
 
 def deal(event: str, at: str, **changed: object) -> dict[str, Any]:
     """A generic event of a deal."""
-    data = {"deal_id": "deal-1", "stage": "proposal", "status": "open", "amount": "100.00", "currency": "EUR", **changed}
+    data = {"deal_id": "deal-1", "stage": "proposal", "status": "open", "amount": "100.00", "currency": "EUR",
+            **changed}
     return {"id": event, "type": "deal", "occurred_at": at, "data": data}
 
 

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 500
 """Events that are written in one transaction at most."""
+GATHER = 0.1
+"""Seconds that events gather after a batch that was not full: each batch costs two commits."""
 HOUSEKEEPING = 60.0
 """Seconds between two times that old ids and letters are deleted and letters are counted."""
 LONGEST_PAUSE = 30.0
@@ -162,6 +164,8 @@ class Desk:
             self._kept_house = self._clock.monotonic()
         if not events and not letters:
             await self._awakened(spool)
+        elif len(events) < limit:
+            await self._pause(GATHER)
 
     async def _awakened(self, spool: Spool) -> None:
         try:
