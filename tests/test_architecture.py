@@ -23,6 +23,7 @@ ALLOWED = {
     "collectors": BASE | {"config", "stats", "ledger", "__init__"},
     "runtime": BASE | {"config", "collectors", "ledger", "__init__"},
     "instrumentation": BASE | {"runtime"},
+    "intake": BASE | {"config", "contract", "collectors", "runtime", "__init__"},
     "importer": BASE | {"config", "contract"},
     "catalogue": BASE | {"collectors", "config", "instrumentation"},
     "demo": BASE | {"config", "stats", "contract", "collectors", "ledger", "runtime", "importer", "__init__"},

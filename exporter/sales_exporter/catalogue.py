@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sales_exporter import instrumentation
 from sales_exporter.collectors import Collector, discover
-from sales_exporter.config import ENVIRONMENT, NOT_TEXT, CollectorSettings, Section, Settings, Stage
+from sales_exporter.config import ENVIRONMENT, NOT_TEXT, CollectorSettings, IntakeSource, Section, Settings, Stage
 from sales_exporter.model import Metric
 
 HEAD = """\
@@ -111,15 +111,23 @@ def _settings(section: type[Section], prefix: str) -> Iterator[str]:
         key, kind = f"{prefix}{name}", field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
             yield from _settings(kind, f"{key}.")
-        elif key != "collectors":
+        elif key in _NAMED:
+            yield from _named(key, _NAMED[key])
+        else:
             variable = "-" if key in NOT_TEXT else f"`{ENVIRONMENT}{key.replace('.', '_').upper()}`"
             default = "-" if name == "dsn" or field.default is None else f"`{_plain(field.get_default())}`"
             yield f"| `{key}` | {cell(default)} | {variable} | {cell(field.description or '')} |"
-        if name == "collectors":
-            for inner, setting in CollectorSettings.model_fields.items():
-                switch = f"`{ENVIRONMENT}COLLECTOR_<NAME>`" if inner == "enabled" else "-"
-                default = "-" if setting.default is None else f"`{_plain(setting.default)}`"
-                yield f"| `collectors.<name>.{inner}` | {default} | {switch} | {setting.description} |"
+
+
+_NAMED: dict[str, type[Section]] = {"collectors": CollectorSettings, "intake.sources": IntakeSource}
+"""Sections of which there is one for each name."""
+
+
+def _named(key: str, section: type[Section]) -> Iterator[str]:
+    for inner, setting in section.model_fields.items():
+        switch = f"`{ENVIRONMENT}COLLECTOR_<NAME>`" if section is CollectorSettings and inner == "enabled" else "-"
+        default = "-" if setting.default is None or setting.is_required() else f"`{_plain(setting.default)}`"
+        yield f"| `{key}.<name>.{inner}` | {default} | {switch} | {setting.description} |"
 
 
 def _plain(value: object) -> str:
