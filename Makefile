@@ -32,6 +32,9 @@ lock: $(VENV)/dev
 	for extra in server app demo dev; do \
 	  $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	    --python-version 3.11 --extra build --extra $$extra --output-file requirements/$$extra.lock pyproject.toml; done
+	echo 'fastapi==0.122.0 starlette==0.50.0' | tr ' ' '\n' | $(BIN)/uv pip compile --quiet --universal \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url --no-deps --python-version 3.11 \
+	  --output-file requirements/older.lock -
 
 $(VENV)/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -44,9 +47,13 @@ $(VENV)/demo: $(VENV)/python requirements/demo.lock pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
-$(VENV)/dev: $(VENV)/python requirements/dev.lock pyproject.toml
+# FastAPI and Starlette of a year ago stand beside the newest ones: the instrumentation is tested with both.
+$(VENV)/dev: $(VENV)/python requirements/dev.lock requirements/older.lock pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/dev.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	rm -rf $(VENV)/older
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --require-hashes \
+	  --target $(VENV)/older -r requirements/older.lock
 	touch $@ $(VENV)/demo
 
 clean:

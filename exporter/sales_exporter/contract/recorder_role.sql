@@ -1,6 +1,7 @@
 -- The role that recorders of an application connect with: it adds rows to four relations, and does and sees nothing else.
--- Run it after the schema, in each database that holds the contract, and again when relations or columns are added. It is
--- one script for: psql --single-transaction --set ON_ERROR_STOP=1
+-- Run it after the schema, in each database that holds the contract, and again when relations or columns are added:
+--
+--     sales-exporter schema --recorder-role | psql --single-transaction --set ON_ERROR_STOP=1
 --
 -- The role is made without LOGIN and without a password. Give it both once; running this file again keeps them:
 --
