@@ -22,11 +22,7 @@ from feed import Feed
 from prometheus_client import Counter
 from pydantic import AwareDatetime, BaseModel, Field
 
-from sales_exporter.instrumentation.asgi import SalesMetrics
-from sales_exporter.instrumentation.handlers import metrics_asgi
-from sales_exporter.instrumentation.llm import llm_timer
-from sales_exporter.instrumentation.meter import Meter
-from sales_exporter.instrumentation.recorders import Recorder
+from sales_exporter.instrumentation import Meter, Recorder, instrument, llm_timer
 
 KEPT_LEADS = 10_000
 SUMMARY_SECONDS = 2.0
@@ -66,7 +62,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(title="Lead scoring", lifespan=lifespan, docs_url=None, redoc_url=None)
 # (*) One line: requests, streams and websockets are measured, and /metrics is served.
-app.add_middleware(SalesMetrics, meter=meter, metrics=metrics_asgi(meter), metrics_path="/metrics")
+instrument(app, meter)
 
 
 def found(lead_id: str) -> Scored:

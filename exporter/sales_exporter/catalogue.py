@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
+from sales_exporter import instrumentation
 from sales_exporter.collectors import Collector, discover
-from sales_exporter.config import ENVIRONMENT, NOT_TEXT, CollectorSettings, Section, Settings, Stage
+from sales_exporter.config import ENVIRONMENT, NOT_TEXT, CollectorSettings, IntakeSource, Section, Settings, Stage
 from sales_exporter.model import Metric
 
 HEAD = """\
@@ -21,6 +24,13 @@ comes from. What cannot be computed is absent, never 0. Windows are half-open an
 What is above a limit is merged into the label value `(other)`; a missing channel is `(none)`.
 """
 
+
+INSTRUMENTED = """
+## Instrumentation
+
+What applications export that use `sales_exporter.instrumentation`; the exporter itself does not. A series shows up with
+its first observation. An application that uses OpenTelemetry fills the same panels, where a name is OpenTelemetry's.
+"""
 
 WITHOUT_BOUNDS = frozenset({
     "sales_forecast_backtest_coverage_ratio", "sales_forecast_backtest_error_ratio",
@@ -37,7 +47,16 @@ def document() -> str:
     parts = [HEAD]
     for name, kind in discover().items():
         parts.append("\n".join(section(name, kind)))
-    return "\n".join(parts)
+    parts.append("\n".join([INSTRUMENTED, *table(instrumented())]))
+    return "\n".join(parts) + "\n"
+
+
+def instrumented() -> tuple[Metric, ...]:
+    """Every metric that an instrumented application can export, by name: the constants of the modules it imports."""
+    found: dict[str, Metric] = {}
+    for module in pkgutil.walk_packages(instrumentation.__path__, f"{instrumentation.__name__}."):
+        found |= {value.name: value for value in vars(import_module(module.name)).values() if isinstance(value, Metric)}
+    return tuple(found[name] for name in sorted(found))
 
 
 def section(name: str, kind: type[Collector]) -> Iterator[str]:
@@ -45,9 +64,14 @@ def section(name: str, kind: type[Collector]) -> Iterator[str]:
     yield f"\n## {name}\n"
     reads = ", ".join(f"`{relation}`" for relation in kind.reads) or "nothing of the contract"
     yield f"Every {kind.interval:g} s. Reads {reads}. Switch it off with `--no-collector.{name}`.\n"
+    yield from table(kind.metrics)
+
+
+def table(metrics: Iterable[Metric]) -> Iterator[str]:
+    """A row for each metric."""
     yield "| Metric | Type | Labels | Meaning |"
     yield "|---|---|---|---|"
-    for metric in kind.metrics:
+    for metric in metrics:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "-"
         yield f"| `{metric.name}` | {metric.kind} | {labels} | {cell(meaning(metric))} |"
 
@@ -87,15 +111,23 @@ def _settings(section: type[Section], prefix: str) -> Iterator[str]:
         key, kind = f"{prefix}{name}", field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
             yield from _settings(kind, f"{key}.")
-        elif key != "collectors":
+        elif key in _NAMED:
+            yield from _named(key, _NAMED[key])
+        else:
             variable = "-" if key in NOT_TEXT else f"`{ENVIRONMENT}{key.replace('.', '_').upper()}`"
             default = "-" if name == "dsn" or field.default is None else f"`{_plain(field.get_default())}`"
             yield f"| `{key}` | {cell(default)} | {variable} | {cell(field.description or '')} |"
-        if name == "collectors":
-            for inner, setting in CollectorSettings.model_fields.items():
-                switch = f"`{ENVIRONMENT}COLLECTOR_<NAME>`" if inner == "enabled" else "-"
-                default = "-" if setting.default is None else f"`{_plain(setting.default)}`"
-                yield f"| `collectors.<name>.{inner}` | {default} | {switch} | {setting.description} |"
+
+
+_NAMED: dict[str, type[Section]] = {"collectors": CollectorSettings, "intake.sources": IntakeSource}
+"""Sections of which there is one for each name."""
+
+
+def _named(key: str, section: type[Section]) -> Iterator[str]:
+    for inner, setting in section.model_fields.items():
+        switch = f"`{ENVIRONMENT}COLLECTOR_<NAME>`" if section is CollectorSettings and inner == "enabled" else "-"
+        default = "-" if setting.default is None or setting.is_required() else f"`{_plain(setting.default)}`"
+        yield f"| `{key}.<name>.{inner}` | {default} | {switch} | {setting.description} |"
 
 
 def _plain(value: object) -> str:

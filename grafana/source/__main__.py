@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from grafana.source import executive
+from grafana.source import api, executive
 from grafana.source.sdk import JSONEncoder
 
 DASHBOARDS = Path(__file__).resolve().parent.parent / "dashboards"
-FOLDERS = {"Sales": (executive.build,)}
+FOLDERS = {"Platform": (api.build,), "Sales": (executive.build,)}
 """Grafana folder to builders; a folder of files is a folder in Grafana."""
 
 

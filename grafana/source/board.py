@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from grafana.source.panels import RED, SOURCE
 from grafana.source.sdk import dashboard, model
@@ -16,36 +17,50 @@ Row = tuple[int, Sequence[tuple[int, model.Panel]]]
 """A height and the (width, panel) pairs from left to right; the widths add up to 24."""
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Rows below a heading that is closed at first: their queries run when somebody opens it."""
+
+    number: int
+    title: str
+    rows: Sequence[Row]
+
+
 def alerts(severity: str) -> str:
     """Firing alerts of the chosen cluster and tenant, and those on the monitoring itself, which carry neither."""
     return f'ALERTS{{alertstate="firing",severity=~"{severity}",cluster=~"$cluster|",tenant=~"$tenant|"}}'
 
 
-def board(uid: str, title: str, description: str, layout: Sequence[Row],
-          family: Sequence[model.VariableModel] = (), *, tags: Sequence[str] = (), refresh: str = "30s",
-          span: str = "now-7d") -> model.Dashboard:
-    """A read-only classic dashboard. ``family`` are the variables beyond the shared bar."""
+def board(uid: str, title: str, description: str, layout: Sequence[Row | Folded],
+          family: Sequence[model.VariableModel] = (), *, anchor: str = ANCHOR, near: Mapping[str, str] | None = None,
+          tags: Sequence[str] = (), refresh: str = "30s", span: str = "now-7d") -> model.Dashboard:
+    """A read-only classic dashboard.
+
+    ``family`` are the variables beyond the shared bar, ``anchor`` the series whose labels the bar offers, ``near`` maps
+    the uids of related dashboards to the titles of links that lead there.
+    """
     made = (
         dashboard.Dashboard(title).uid(uid).description(description).tags(["sales", *tags]).readonly()
         .timezone("browser").refresh(refresh).time(span, "now").tooltip(model.DashboardCursorSync.CROSSHAIR)
         .timepicker(dashboard.TimePicker().refresh_intervals(["10s", "30s", "1m", "5m", "15m", "1h"]))
-        .annotation(_alert_layer()).link(_others())
+        .annotation(_alert_layer())
+        .links([*(_to(uid, title) for uid, title in (near or {}).items()), _others()])
     ).build()
     made.schema_version = SCHEMA
     made.panels = list(_placed(layout))
-    made.templating = model.DashboardDashboardTemplating(list_val=[*bar(), *family])
+    made.templating = model.DashboardDashboardTemplating(list_val=[*bar(anchor), *family])
     return made
 
 
-def bar() -> list[model.VariableModel]:
+def bar(anchor: str) -> list[model.VariableModel]:
     """The variables of every dashboard. One cluster and one tenant at a time: their intervals do not add."""
     return [
         dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
         .current(model.VariableOption(text="Prometheus", value="prometheus", selected=True)).build(),
-        labels_of("cluster", "Cluster", ANCHOR),
-        labels_of("tenant", "Tenant", f'{ANCHOR}{{cluster="$cluster"}}'),
-        labels_of("job", "Job", f'{ANCHOR}{{cluster="$cluster",tenant="$tenant"}}', several=True),
-        labels_of("instance", "Instance", f'{ANCHOR}{{cluster="$cluster",tenant="$tenant",job=~"$job"}}',
+        labels_of("cluster", "Cluster", anchor),
+        labels_of("tenant", "Tenant", f'{anchor}{{cluster="$cluster"}}'),
+        labels_of("job", "Job", f'{anchor}{{cluster="$cluster",tenant="$tenant"}}', several=True),
+        labels_of("instance", "Instance", f'{anchor}{{cluster="$cluster",tenant="$tenant",job=~"$job"}}',
                   several=True),
     ]
 
@@ -67,18 +82,36 @@ def labels_of(name: str, title: str, series: str, label: str = "", *, several: b
     return made.build()
 
 
-def _placed(layout: Sequence[Row]) -> Sequence[model.Panel]:
-    placed, top = [], 0
-    for height, cells in layout:
-        left = 0
-        for width, panel in cells:
-            panel.grid_pos = model.GridPos(h=height, w=width, x=left, y=top)
-            placed.append(panel)
-            left += width
-        if left != COLUMNS:
-            raise ValueError(f"the row at {top} is {left} columns wide, not {COLUMNS}")
-        top += height
+def _placed(layout: Sequence[Row | Folded]) -> list[model.Panel | model.RowPanel]:
+    placed: list[model.Panel | model.RowPanel] = []
+    top = 0
+    for part in layout:
+        if isinstance(part, Folded):
+            place = model.GridPos(h=1, w=COLUMNS, x=0, y=top)
+            inside = [panel for start, row in _tops(part.rows, top + 1) for panel in _row(start, *row)]
+            placed.append(model.RowPanel(
+                collapsed=True, title=part.title, grid_pos=place, id_val=part.number, panels=inside))
+            top += 1
+        else:
+            placed += _row(top, *part)
+            top += part[0]
     return placed
+
+
+def _tops(rows: Sequence[Row], top: int) -> Iterator[tuple[int, Row]]:
+    for row in rows:
+        yield top, row
+        top += row[0]
+
+
+def _row(top: int, height: int, cells: Sequence[tuple[int, model.Panel]]) -> list[model.Panel]:
+    left = 0
+    for width, panel in cells:
+        panel.grid_pos = model.GridPos(h=height, w=width, x=left, y=top)
+        left += width
+    if left != COLUMNS:
+        raise ValueError(f"the row at {top} is {left} columns wide, not {COLUMNS}")
+    return [panel for _, panel in cells]
 
 
 def _alert_layer() -> dashboard.AnnotationQuery:
@@ -95,4 +128,13 @@ def _others() -> dashboard.DashboardLink:
         dashboard.DashboardLink("Sales dashboards").type(model.DashboardLinkType.DASHBOARDS).tags(["sales"])
         .as_dropdown(True).placement("").include_vars(True).keep_time(True).icon("external link")
         .tooltip("The other dashboards")
+    )
+
+
+def _to(uid: str, title: str) -> dashboard.DashboardLink:
+    # Cluster and tenant go along; the jobs of an exporter are not those of an application.
+    return (
+        dashboard.DashboardLink(title).type(model.DashboardLinkType.LINK)
+        .url(f"/d/{uid}?var-cluster=$cluster&var-tenant=$tenant").keep_time(True).icon("dashboard").placement("")
+        .tooltip(f"The dashboard {title} of the same cluster and tenant")
     )

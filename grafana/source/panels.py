@@ -75,17 +75,19 @@ class Bar:
     colour: str
 
 
-def stats(say: Say, *figures: Figure) -> model.Panel:
-    """The first figure large, the others beside it, each as of now."""
+def stats(say: Say, *figures: Figure, interval: str = "") -> model.Panel:
+    """The first figure large, the others beside it, each as of now; ``interval`` is the shortest for a rate."""
     panel = (
-        stat.Panel().targets([_now(letter, one.expr, one.name) for letter, one in _lettered(figures)])
+        stat.Panel().targets([_now(letter, one.expr, one.name) for letter, one in lettered(figures)])
         .graph_mode(kinds.BigValueGraphMode.NONE).color_mode(kinds.BigValueColorMode.VALUE)
         .text_mode(kinds.BigValueTextMode.VALUE_AND_NAME).orientation(kinds.VizOrientation.VERTICAL)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     )
     for figure in figures[1:]:
         panel.override_by_name(figure.name, [*_number(figure), *_colour(figure)])
-    return _dressed(panel.build(), say, figures[0].unit, figures[0].decimals, figures[0].steps)
+    if interval:
+        panel.interval(interval)
+    return dressed(panel.build(), say, figures[0].unit, figures[0].decimals, figures[0].steps)
 
 
 def bars(say: Say, expr: str, legend: str, unit: str, *, decimals: int = 0) -> model.Panel:
@@ -96,11 +98,15 @@ def bars(say: Say, expr: str, legend: str, unit: str, *, decimals: int = 0) -> m
         .name_placement(kinds.BarGaugeNamePlacement.LEFT).show_unfilled(True).min(0)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     )
-    return _dressed(panel.build(), say, unit, decimals, ((0, BLUE),))
+    return dressed(panel.build(), say, unit, decimals, ((0, BLUE),))
 
 
-def lines(say: Say, unit: str, *drawn: Line, decimals: int = 1) -> model.Panel:
-    """Lines over time; an interval is a shaded band without entry in the legend."""
+def lines(say: Say, unit: str, *drawn: Line, decimals: int = 1, stacked: bool = False,
+          points: int = 0) -> model.Panel:
+    """Lines over time, or areas on top of each other; an interval is a shaded band without entry in the legend.
+
+    ``points`` bounds how many points a line has, where a query is dear.
+    """
     queries: list[tuple[str, str]] = []
     panel = (
         timeseries.Panel().line_width(2).fill_opacity(0).show_points(kinds.VisibilityMode.NEVER)
@@ -118,14 +124,18 @@ def lines(say: Say, unit: str, *drawn: Line, decimals: int = 1) -> model.Panel:
             panel.override_by_name(low, _edge(line.colour))
             panel.override_by_name(high, [*_edge(line.colour), _property("custom.fillBelowTo", low),
                                           _property("custom.fillOpacity", 20)])
-    panel.targets([_over_time(letter, *query) for letter, query in _lettered(queries)])
-    return _dressed(panel.build(), say, unit, decimals)
+    panel.targets([over_time(letter, *query) for letter, query in lettered(queries)])
+    if points:
+        panel.max_data_points(points)
+    if stacked:
+        panel.fill_opacity(60).line_width(1).stacking(common.StackingConfig().mode(kinds.StackingMode.NORMAL))
+    return dressed(panel.build(), say, unit, decimals)
 
 
 def diverging(say: Say, label: str, unit: str, *bars: Bar, decimals: int = 0) -> model.Panel:
     """Bars to both sides of zero, grouped by the values of ``label``; the highest first bar is on top."""
     panel = (
-        barchart.Panel().targets([_table(letter, bar.expr) for letter, bar in _lettered(bars)])
+        barchart.Panel().targets([_table(letter, bar.expr) for letter, bar in lettered(bars)])
         .orientation(kinds.VizOrientation.HORIZONTAL).x_field(label).bar_width(0.9).group_width(0.75)
         .show_value(kinds.VisibilityMode.AUTO).axis_centered_zero(True).fill_opacity(90)
         .legend(common.VizLegendOptions().display_mode(kinds.LegendDisplayMode.LIST)
@@ -137,14 +147,17 @@ def diverging(say: Say, label: str, unit: str, *bars: Bar, decimals: int = 0) ->
     # A horizontal bar chart draws its first row at the bottom.
     panel.transformations([*_merged((label,), [bar.name for bar in bars]), model.DataTransformerConfig(
         id_val="sortBy", options={"fields": {}, "sort": [{"field": bars[0].name}]})])
-    return _dressed(panel.build(), say, unit, decimals)
+    return dressed(panel.build(), say, unit, decimals)
 
 
 def rows(say: Say, labels: dict[str, str], *columns: Figure, sort: str,
-         descending: bool = True) -> model.Panel:
-    """A table: ``labels`` maps label names to headings, then a column per figure, sorted by heading ``sort``."""
+         descending: bool = True, interval: str = "") -> model.Panel:
+    """A table: ``labels`` maps label names to headings, then a column per figure, sorted by heading ``sort``.
+
+    ``interval`` is the shortest for a rate.
+    """
     panel = (
-        table.Panel().targets([_table(letter, column.expr) for letter, column in _lettered(columns)])
+        table.Panel().targets([_table(letter, column.expr) for letter, column in lettered(columns)])
         .show_header(True).cell_height(kinds.TableCellHeight.SM)
         .sort_by([common.TableSortByFieldState().display_name(sort).desc(descending)])
     )
@@ -155,14 +168,16 @@ def rows(say: Say, labels: dict[str, str], *columns: Figure, sort: str,
         if column.steps:
             properties.append(_property("custom.cellOptions", {"type": "color-text"}))
         panel.override_by_name(column.name, properties)
+    if interval:
+        panel.interval(interval)
     panel.transformations(_merged(tuple(labels), [column.name for column in columns], labels))
-    return _dressed(panel.build(), say, columns[0].unit, columns[0].decimals)
+    return dressed(panel.build(), say, columns[0].unit, columns[0].decimals)
 
 
 def states(say: Say, expr: str, legend: str, good: str, bad: str) -> model.Panel:
     """A strip per series that is ``good`` where the value is 1 and ``bad`` where it is 0."""
     panel = (
-        statetimeline.Panel().targets([_over_time("A", expr, legend)])
+        statetimeline.Panel().targets([over_time("A", expr, legend)])
         .show_value(kinds.VisibilityMode.NEVER).merge_values(True).row_height(0.8).fill_opacity(90)
         .legend(common.VizLegendOptions().display_mode(kinds.LegendDisplayMode.LIST)
                 .placement(kinds.LegendPlacement.BOTTOM).show_legend(True))
@@ -171,7 +186,7 @@ def states(say: Say, expr: str, legend: str, good: str, bad: str) -> model.Panel
             "1": model.ValueMappingResult(text=good, color=BLUE, index=1),
         })])
     )
-    return _dressed(panel.build(), say, units.NoUnit, 0, ((0, RED), (1, BLUE)))
+    return dressed(panel.build(), say, units.NoUnit, 0, ((0, RED), (1, BLUE)))
 
 
 def linked(panel: model.Panel, field: str, title: str, url: str) -> model.Panel:
@@ -183,8 +198,9 @@ def linked(panel: model.Panel, field: str, title: str, url: str) -> model.Panel:
     return panel
 
 
-def _dressed(panel: model.Panel, say: Say, unit: str, decimals: int,
-             steps: tuple[tuple[float, str], ...] = ()) -> model.Panel:
+def dressed(panel: model.Panel, say: Say, unit: str, decimals: int,
+            steps: tuple[tuple[float, str], ...] = ()) -> model.Panel:
+    """The panel with its texts, unit, decimals and colours."""
     panel.id_val, panel.title, panel.description = say.number, say.title, say.description
     panel.datasource = SOURCE
     config = panel.field_config = panel.field_config or model.FieldConfigSource()
@@ -206,7 +222,7 @@ def _thresholds(steps: tuple[tuple[float, str], ...]) -> model.ThresholdsConfig:
 
 def _merged(labels: tuple[str, ...], names: list[str],
             headings: dict[str, str] | None = None) -> list[model.DataTransformerConfig]:
-    renamed = {"Value" if len(names) == 1 else f"Value #{letter}": name for letter, name in _lettered(names)}
+    renamed = {"Value" if len(names) == 1 else f"Value #{letter}": name for letter, name in lettered(names)}
     order = [*labels, *renamed]
     return [
         model.DataTransformerConfig(id_val="merge", options={}),
@@ -251,7 +267,8 @@ def _now(letter: str, expr: str, legend: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().ref_id(letter).expr(expr).legend_format(legend).instant().datasource(SOURCE)
 
 
-def _over_time(letter: str, expr: str, legend: str) -> prometheus.Dataquery:
+def over_time(letter: str, expr: str, legend: str) -> prometheus.Dataquery:
+    """A range query."""
     return prometheus.Dataquery().ref_id(letter).expr(expr).legend_format(legend).range().datasource(SOURCE)
 
 
@@ -259,5 +276,6 @@ def _table(letter: str, expr: str) -> prometheus.Dataquery:
     return _now(letter, expr, "").format(prometheus_kinds.PromQueryFormat.TABLE)
 
 
-def _lettered(items: Sequence[T]) -> list[tuple[str, T]]:
+def lettered(items: Sequence[T]) -> list[tuple[str, T]]:
+    """The items with the letters of their queries."""
     return [(chr(ord("A") + index), item) for index, item in enumerate(items)]

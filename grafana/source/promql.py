@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 BAR = 'cluster="$cluster",tenant="$tenant",job=~"$job",instance=~"$instance"'
+_OPERATORS = {"": "=", "~": "=~", "!": "!=", "!~": "!~"}
 
 
 def selector(name: str, *, offset: str = "", **matchers: str) -> str:
-    """``name{bar, matchers} offset …``; a matcher value that starts with ``~`` is a regular expression."""
-    extra = "".join(f',{label}=~"{value[1:]}"' if value.startswith("~") else f',{label}="{value}"'
-                    for label, value in matchers.items())
+    """``name{bar, matchers} offset …``; a matcher value may begin with the operator ``~``, ``!`` or ``!~``."""
+    extra = "".join(f",{label}{_matched(value)}" for label, value in matchers.items())
     return f"{name}{{{BAR}{extra}}}{f' offset {offset}' if offset else ''}"
 
 
@@ -52,6 +52,11 @@ def weighted(ratio_name: str, count_name: str, *by: str, offset: str = "", **mat
 def outcomes(ratio_name: str) -> str:
     """A ratio of the models, over all models and versions, weighted by their mature labels."""
     return weighted(ratio_name, "sales_model_labels", state="mature")
+
+
+def _matched(value: str) -> str:
+    operator = next(sign for sign in ("!~", "~", "!", "") if value.startswith(sign))
+    return f'{_OPERATORS[operator]}"{value.removeprefix(operator)}"'
 
 
 def _sum(by: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ with warnings.catch_warnings():
         bargauge,
         common,
         dashboard,
+        heatmap,
         prometheus,
         stat,
         statetimeline,
@@ -21,6 +22,7 @@ with warnings.catch_warnings():
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
     from grafana_foundation_sdk.models import common as kinds
     from grafana_foundation_sdk.models import dashboard as model
+    from grafana_foundation_sdk.models import heatmap as heatmap_kinds
     from grafana_foundation_sdk.models import prometheus as prometheus_kinds
     from grafana_foundation_sdk.models import units
 
@@ -30,6 +32,8 @@ __all__ = [
     "bargauge",
     "common",
     "dashboard",
+    "heatmap",
+    "heatmap_kinds",
     "kinds",
     "model",
     "prometheus",

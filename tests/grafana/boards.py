@@ -12,6 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "grafana" / "dashboards"
 Board = dict[str, Any]
 
+RATE_INTERVAL, RANGE = 310, 3600
+"""Seconds that Grafana would fill in: a step of five minutes and a scrape interval; the time range."""
+
 _VARIABLE = re.compile(r"\$\{?(?!__)([a-zA-Z]\w*)\}?")
 
 
@@ -58,5 +61,6 @@ def used(text: str) -> set[str]:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """The text with its variables replaced."""
+    """The text with its variables replaced, those of Grafana itself too."""
+    text = text.replace("$__rate_interval", f"{RATE_INTERVAL}s").replace("$__range", f"{RANGE}s")
     return _VARIABLE.sub(lambda found: values[found[1]], text)

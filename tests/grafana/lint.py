@@ -61,8 +61,13 @@ def _layout(board: Board) -> Iterator[str]:
     ids = [panel["id"] for panel in panels(board)]
     if len(set(ids)) != len(ids) or not all(isinstance(number, int) and number > 0 for number in ids):
         yield "panel ids repeat or are missing"
+    for group in [board["panels"], *(row["panels"] for row in board["panels"] if row["type"] == "row")]:
+        yield from _overlaps(group)
+
+
+def _overlaps(group: list[Board]) -> Iterator[str]:
     taken: dict[tuple[int, int], str] = {}
-    for panel in board["panels"]:
+    for panel in group:
         place = panel["gridPos"]
         if place["x"] < 0 or place["x"] + place["w"] > 24 or place["h"] < 1 or place["w"] < 1:
             yield f"{panel['title']}: outside the 24 columns"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import promql_parser
 
+from sales_exporter.catalogue import instrumented
 from sales_exporter.collectors import discover
 from sales_exporter.model import Metric
 from tests.grafana.boards import Board, expressions, filled, variables
@@ -28,11 +29,10 @@ class Series:
 
 
 def registry() -> dict[str, Series]:
-    """Every series that the exporter can export, and those that Prometheus makes of rules."""
+    """Every series that the exporter or an application can export, and those that Prometheus makes of rules."""
     known: dict[str, Series] = {}
-    for collector in discover().values():
-        for metric in collector.metrics:
-            known |= _series(metric)
+    for metric in (*instrumented(), *(metric for kind in discover().values() for metric in kind.metrics)):
+        known |= _series(metric)
     alert = frozenset({"alertname", "severity", "team", "category", *TARGET})
     return {**known, "ALERTS": Series("gauge", alert | {"alertstate"}), "ALERTS_FOR_STATE": Series("gauge", alert)}
 

@@ -92,3 +92,9 @@ def test_a_broken_dashboard_is_noticed(mutation: str):
     board = copy.deepcopy(BOARDS["Sales/sales-home.json"])
     MUTATIONS[mutation](board)
     assert set(every_defect(board)) - set(every_defect(BOARDS["Sales/sales-home.json"]))
+
+
+def test_panels_that_overlap_in_a_closed_row_are_noticed():
+    board = copy.deepcopy(BOARDS["Platform/sales-api.json"])
+    first(board, "row")["panels"][1]["gridPos"].update(x=0)
+    assert every_defect(board) == ["Model error ratio: overlaps Model calls"]

@@ -20,7 +20,9 @@ from sales_exporter.demo import generator
 from sales_exporter.runtime.exposition import Renderer
 from sales_exporter.runtime.past import begin, evaluate
 from tests.grafana.boards import Board, all_boards, filled, panels, source_of
+from tests.grafana.lint import SHARED
 from tests.grafana.server import Prometheus, program, serving
+from tests.grafana.traffic import OTHERS, REQUESTS, past
 from tests.support.databases import Databases
 
 pytestmark = [pytest.mark.postgres, pytest.mark.stack]
@@ -30,6 +32,9 @@ NOW = 1_780_000_200.0
 WEEK = 7 * 86_400
 BUDGET_SECONDS = 1.0
 REPLICAS = ("a:18880", "b:18880")
+APPLICATIONS = {"shop-1:8000": 1, "shop-2:8000": 2}
+"""Instances of an application, and their shares of its traffic."""
+APPLICATION_MINUTES = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,9 @@ def world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Ite
             target = f'job="sales-exporter",instance="{replica}",cluster="demo",tenant="default"'
             lines += [f"{labelled(key, target)} {value!r} {at:.0f}" for key, value in said.items()
                       for at in (moment - 300, moment)]
+    for instance, series, value, at in past(NOW, APPLICATION_MINUTES, APPLICATIONS):
+        target = f'job="shop",instance="{instance}",cluster="demo",tenant="default"'
+        lines.append(f"{labelled(series, target)} {value!r} {at:.0f}")
     (folder / "past.om").write_text("\n".join([*lines, *alerts(NOW), "# EOF", ""]))
     subprocess.run([promtool, "tsdb", "create-blocks-from", "openmetrics", "--quiet", folder / "past.om",
                     folder / "tsdb"], check=True, capture_output=True)
@@ -89,7 +97,8 @@ def itself(moment: float) -> dict[str, float]:
 def alerts(moment: float) -> list[str]:
     """Firing alerts as Prometheus writes them down."""
     firing = [("Watchdog", "none", "platform", ""), ("SalesFunnelDry", "critical", "sales-ops", "demo"),
-              ("SalesChannelLosingMoney", "warning", "sales-ops", "demo")]
+              ("SalesChannelLosingMoney", "warning", "sales-ops", "demo"),
+              ("SalesApiLatencyHigh", "info", "platform", "demo")]
     lines = []
     for name, severity, team, cluster in firing:
         where = f',cluster="{cluster}",tenant="default"' if cluster else ""
@@ -100,7 +109,7 @@ def alerts(moment: float) -> list[str]:
 
 
 def resolved(board: Board, prometheus: Prometheus, *, one: bool) -> dict[str, str]:
-    """Variables as a browser resolves them, top to bottom; ``one`` picks one value where All is the default."""
+    """Variables as a browser resolves them, top to bottom; ``one`` picks one job and one instance."""
     values: dict[str, str] = {}
     for variable in board["templating"]["list"]:
         if variable["type"] != "query":
@@ -111,10 +120,16 @@ def resolved(board: Board, prometheus: Prometheus, *, one: bool) -> dict[str, st
         assert found, f"variable {variable['name']} has no values"
         default = variable.get("current", {}).get("value")
         if variable["includeAll"]:
-            values[variable["name"]] = found[0] if one else variable["allValue"]
+            single = one and variable["name"] in SHARED
+            values[variable["name"]] = escaped(found[0]) if single else variable["allValue"]
         else:
             values[variable["name"]] = default if default in found else found[0]
     return values
+
+
+def escaped(value: str) -> str:
+    """A value as Grafana writes it into a regular expression within a PromQL string."""
+    return re.sub(r"[$()*+?.{}|^\[\]\\]", r"\\\\\g<0>", value)
 
 
 def answers(panel: Board, values: dict[str, str],
@@ -169,11 +184,11 @@ def test_a_page_is_answered_within_a_second(world: World, name: str):
     assert time.perf_counter() - began < BUDGET_SECONDS
 
 
-def figure(world: World, number: int, letter: str) -> float:
-    board = BOARDS["Sales/sales-home.json"]
+def figure(world: World, number: int, letter: str, name: str = "Sales/sales-home.json", **chosen: str) -> float:
+    board = BOARDS[name]
     panel = next(panel for panel in panels(board) if panel["id"] == number)
-    values = resolved(board, world.prometheus, one=False)
-    found = {target["refId"]: series for target, series in answers(panel, values, world.prometheus)}
+    values = resolved(board, world.prometheus, one=False) | chosen
+    found = {target["refId"]: series for target, series in answers(panel, values, world.prometheus) if series}
     return float(found[letter][0]["value"][1])
 
 
@@ -212,3 +227,33 @@ def test_funnel_never_widens_and_starts_with_all_leads(world: World):
 def test_open_alerts_are_counted_by_severity_without_the_watchdog(world: World):
     assert (figure(world, 8, "A"), figure(world, 8, "B")) == (1, 1)
     assert figure(world, 19, "A") >= 600
+
+
+def of_the_api(world: World, number: int, letter: str, **chosen: str) -> float:
+    return figure(world, number, letter, "Platform/sales-api.json", **chosen)
+
+
+EACH_MINUTE = 3 * sum(request[-1] for request in REQUESTS) + 2 * len(OTHERS)
+"""Requests of two instances, of which the second has twice the traffic."""
+
+
+def test_instances_of_an_application_add_up(world: World):
+    assert of_the_api(world, 1, "A") == pytest.approx(EACH_MINUTE / 60, rel=0.01)
+    assert of_the_api(world, 1, "B") == len(APPLICATIONS)
+    assert of_the_api(world, 1, "A", instance="shop-1:8000") < of_the_api(world, 1, "A", instance="shop-2:8000")
+
+
+def test_error_ratio_counts_unhandled_errors_and_5xx_but_no_client_that_went_away(world: World):
+    failing = 3 * sum(times for *_, status, _, _, _, times in REQUESTS if status >= 500)
+    assert of_the_api(world, 2, "A") == pytest.approx(failing / EACH_MINUTE, rel=0.01)
+    assert of_the_api(world, 2, "A", route="/leads/.lead_id.") == 0
+
+
+def test_a_share_of_too_few_requests_is_not_shown(world: World):
+    with pytest.raises(KeyError):
+        of_the_api(world, 2, "A", route="/one", instance="shop-1:8000")
+
+
+def test_a_route_has_its_own_latency(world: World):
+    assert of_the_api(world, 3, "A", route="/leads/.lead_id.") < 0.1
+    assert 0.25 < of_the_api(world, 3, "B", route="/predict") < 1

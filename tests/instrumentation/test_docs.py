@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "instrumentation.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 MODULES = ("http", "llm", "meter", "recorders.calls", "recorders.lane", "recorders.predictions", "recorders.writer",
-           "workers", "workers_process")
+           "workers", "workers.process")
 
 
 @pytest.mark.parametrize("code", BLOCKS, ids=lambda code: code.splitlines()[0].split()[1].strip(":"))

@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sales_exporter.errors import UsageError
-from sales_exporter.instrumentation import workers, workers_fold
+from sales_exporter.instrumentation import workers
 from sales_exporter.instrumentation.meter import Meter
 from sales_exporter.instrumentation.store import samples
 from sales_exporter.instrumentation.workers import LIMIT, SharedStore
-from sales_exporter.instrumentation.workers_lock import locked
-from sales_exporter.instrumentation.workers_writer import WorkerFile
+from sales_exporter.instrumentation.workers import fold as folding
+from sales_exporter.instrumentation.workers.lock import locked
+from sales_exporter.instrumentation.workers.writer import WorkerFile
 from sales_exporter.model import Metric, counter, gauge, histogram
 from tests.instrumentation.worker_process import ACTIVE, COUNTED, PER_CHILD, TIMES, total
 
@@ -129,9 +130,9 @@ def test_r22_a_thousand_dead_workers_become_one_file(directory: Path) -> None:
 def test_r22_a_fold_that_dies_after_its_sum_is_in_place_counts_nobody_twice(directory: Path, swept: int) -> None:
     store = SharedStore(directory)
     files = [dead_worker(directory, {"here": 1.0}, slot) for slot in range(3)]
-    fold = workers_fold.prepare(directory, LIMIT)
+    fold = folding.prepare(directory, LIMIT)
     assert fold is not None
-    workers_fold.commit(directory, fold)
+    folding.commit(directory, fold)
     for path in fold.gone[:swept]:
         path.unlink()
     assert total(store) == 3
@@ -144,7 +145,7 @@ def test_r22_a_fold_that_dies_after_its_sum_is_in_place_counts_nobody_twice(dire
 def test_r22_a_fold_that_dies_before_its_sum_is_in_place_has_done_nothing(directory: Path) -> None:
     store = SharedStore(directory)
     dead_worker(directory, {"here": 1.0})
-    fold = workers_fold.prepare(directory, LIMIT)
+    fold = folding.prepare(directory, LIMIT)
     assert fold is not None
     (directory / "new-dead").write_bytes(fold.content[:100])
     assert total(store) == 1
@@ -160,7 +161,7 @@ def test_r22_a_worker_that_is_folded_between_listing_and_reading_is_counted_once
         found = list(listing(path))
         calls.append(found)
         if len(calls) == 2:
-            workers_fold.fold_dead(directory, LIMIT)
+            folding.fold_dead(directory, LIMIT)
         return found
 
     with locked(directory, 0.0) as granted:
@@ -182,12 +183,12 @@ def test_r22_all_is_read_again_when_more_were_folded_than_ids_are_remembered(
         calls.append(found)
         if len(calls) == 2:
             for slot in range(8):
-                workers_fold.fold_dead(directory, LIMIT)
+                folding.fold_dead(directory, LIMIT)
                 dead_worker(directory, {"here": 1.0}, slot)
-            workers_fold.fold_dead(directory, LIMIT)
+            folding.fold_dead(directory, LIMIT)
         return found
 
-    monkeypatch.setattr(workers_fold, "HISTORY", 2)
+    monkeypatch.setattr(folding, "HISTORY", 2)
     with locked(directory, 0.0):
         dead_worker(directory, {"here": 5.0})
         monkeypatch.setattr(workers, "worker_files", listed)

@@ -9,6 +9,7 @@ from typing import Any
 
 import promql_parser as ql
 
+from sales_exporter.catalogue import instrumented
 from sales_exporter.collectors import discover
 from tests.rules.rulebook import Alert, metrics, nodes, records, selectors
 
@@ -19,8 +20,8 @@ SCRAPED = frozenset({"cluster", "tenant", "job", "instance"})
 SERVERS = ("prometheus_", "alertmanager_")
 COMPARISONS = {"==", "!=", ">", "<", ">=", "<="}
 OVER_RANGES = {"rate", "increase", "changes"}
-# Reads the counter itself beside its increase, to see a series that was born with violations.
-RAW_COUNTERS = {"SalesContractViolations"}
+# Read the counter itself beside its increase, to see a series that was born with violations or errors.
+RAW_COUNTERS = {"SalesContractViolations", "SalesInstrumentationErrors"}
 ALWAYS_FIRING = "Watchdog"
 # When no exporter is left, there is no cluster or tenant to name.
 WHOLE = {"SalesExporterAbsent"}
@@ -28,16 +29,15 @@ WHOLE = {"SalesExporterAbsent"}
 
 @cache
 def registry() -> Mapping[str, frozenset[str]]:
-    """Every series name that the exporter can expose, with its labels."""
+    """Every series name that the exporter or an application can expose, with its labels."""
     known: dict[str, frozenset[str]] = {"up": frozenset(), "ALERTS": frozenset({"alertname"})}
-    for collector in discover().values():
-        for metric in collector.metrics:
-            labels = frozenset(metric.labels)
-            if metric.kind == "histogram":
-                known |= {f"{metric.name}_bucket": labels | {"le"}, f"{metric.name}_count": labels,
-                          f"{metric.name}_sum": labels}
-            else:
-                known[metric.name] = labels
+    for metric in (*instrumented(), *(metric for kind in discover().values() for metric in kind.metrics)):
+        labels = frozenset(metric.labels)
+        if metric.kind == "histogram":
+            known |= {f"{metric.name}_bucket": labels | {"le"}, f"{metric.name}_count": labels,
+                      f"{metric.name}_sum": labels}
+        else:
+            known[metric.name] = labels
     return known
 
 

@@ -23,6 +23,7 @@ from sales_exporter.model import Sample, gauge
 from sales_exporter.runtime.clock import Clock
 from sales_exporter.runtime.connections import Bounds
 from sales_exporter.runtime.exposition import Format, Renderer, join
+from sales_exporter.runtime.receiving import Intake
 from sales_exporter.runtime.web import Running, serve
 
 SERIES = gauge("sales_leads", "Leads.", "stage")
@@ -56,11 +57,11 @@ class Shown:
 @contextlib.asynccontextmanager
 async def site(
     shown: Shown, *, config: Path | None = None, bounds: Bounds | None = None, clock: Clock | None = None,
-    **settings: object,
+    intake: Intake | None = None, **settings: object,
 ) -> AsyncIterator[tuple[str, int]]:
     """A server on a free port of loopback, as host and port."""
     given = {"listen_address": ("127.0.0.1:0",), "config_file": config, **settings}
-    running = await serve(shown, Web.model_validate(given), bounds=bounds, clock=clock)
+    running = await serve(shown, Web.model_validate(given), bounds=bounds, clock=clock, intake=intake)
     try:
         yield where(running)
     finally:

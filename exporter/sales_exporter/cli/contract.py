@@ -9,7 +9,15 @@ import typer
 
 from sales_exporter.cli.settings import dsn, load
 from sales_exporter.config import Settings
-from sales_exporter.contract import role_sql, schema_sql, template_sql, templates
+from sales_exporter.contract import (
+    intake_role_sql,
+    intake_sql,
+    recorder_role_sql,
+    role_sql,
+    schema_sql,
+    template_sql,
+    templates,
+)
 from sales_exporter.contract.alter import alter_sql, tables
 from sales_exporter.contract.checker import Checker
 from sales_exporter.contract.findings import Report
@@ -21,6 +29,16 @@ from sales_exporter.runtime.web_config import WebConfig
 
 def schema(
     role: Annotated[bool, typer.Option("--role", help="Print role.sql: the read-only role and its grants.")] = False,
+    intake: Annotated[
+        bool, typer.Option("--intake", help="Print intake.sql: the tables that the webhook intake keeps.")
+    ] = False,
+    intake_role: Annotated[
+        bool, typer.Option("--intake-role", help="Print intake_role.sql: the role that the webhook intake writes with.")
+    ] = False,
+    recorder_role: Annotated[
+        bool,
+        typer.Option("--recorder-role", help="Print recorder_role.sql: the role that applications record with."),
+    ] = False,
     alter: Annotated[
         bool, typer.Option("--alter", help="Print what adds the change key to tables that exist already.")
     ] = False,
@@ -34,12 +52,15 @@ def schema(
     list_templates: Annotated[bool, typer.Option("--templates", help="List the templates.")] = False,
 ) -> None:
     """Print the SQL of the data contract, to be read and piped into psql; without an option the DDL."""
-    if sum((role, alter, template is not None, list_templates)) > 1:
-        raise UsageError("schema: give one of --role, --alter, --template and --templates")
+    plain = {"--role": (role, role_sql), "--intake": (intake, intake_sql),
+             "--intake-role": (intake_role, intake_role_sql), "--recorder-role": (recorder_role, recorder_role_sql)}
+    chosen = [print_ for given, print_ in plain.values() if given]
+    if len(chosen) + sum((alter, template is not None, list_templates)) > 1:
+        raise UsageError(f"schema: give one of {', '.join(plain)}, --alter, --template and --templates")
     if table and not alter:
         raise UsageError("schema: --table goes with --alter")
-    if role:
-        text = role_sql()
+    if chosen:
+        text = chosen[0]()
     elif alter:
         text = alter_sql(tables(table or ()))
     elif template is not None:

@@ -20,9 +20,11 @@ from sales_exporter.cli.settings import dsn, load
 from sales_exporter.collectors import discover
 from sales_exporter.config import Settings
 from sales_exporter.errors import ConfigError, UsageError
+from sales_exporter.intake.desk import Desk, dsn_of
+from sales_exporter.intake.sources import sources
 from sales_exporter.runtime import logs, memory
-from sales_exporter.runtime.clock import SystemClock
-from sales_exporter.runtime.exporter import Exporter, enabled, moment
+from sales_exporter.runtime.clock import Clock, SystemClock
+from sales_exporter.runtime.exporter import Exporter, Load, enabled, moment
 from sales_exporter.runtime.web import serve as serve_web
 from sales_exporter.runtime.web_config import WebConfig
 
@@ -84,6 +86,8 @@ def serve(
         enabled(settings)
         if settings.as_of is not None:
             moment(settings.as_of)
+        if sources(settings):
+            dsn_of(settings.intake)
         return settings, dsn(settings)
 
     settings, _ = read()
@@ -94,14 +98,22 @@ def serve(
         return
     logs.configure(settings.log)
     memory.give_back()
-    asyncio.run(run(Exporter(read, SystemClock())))
+    asyncio.run(run(read, SystemClock()))
 
 
-async def run(exporter: Exporter) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP reloads."""
+async def run(load: Load, clock: Clock) -> None:
+    """Serve until SIGTERM or SIGINT; SIGHUP reloads.
+
+    Raises:
+        ConfigError: an address, a certificate or the folder of the state cannot be used.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    web = await serve_web(exporter, exporter.settings.web)
+    intake = Desk(clock)
+    exporter = Exporter(load, clock, intake)
+    intake.adopt(exporter.settings)
+    web = await serve_web(exporter, exporter.settings.web, intake=intake)
+    intake.start()
     tasks: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
@@ -121,6 +133,7 @@ async def run(exporter: Exporter) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await running
         await web.close()
+        await intake.close()
         await exporter.close()
     log.info("stopped")
 

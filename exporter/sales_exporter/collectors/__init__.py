@@ -63,6 +63,26 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrivals:
+    """How the webhook intake does. Counts run since the start of the process."""
+
+    events: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """By source and result."""
+    written: Mapping[str, int] = field(default_factory=dict)
+    """Rows by relation."""
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """Failed writes by reason."""
+    waiting: int = 0
+    bytes: int = 0
+    limit: int = 0
+    """Events that may wait at most."""
+    dead_letters: int | None = None
+    """None before the database told."""
+    oldest: float | None = None
+    """When the event came that waits longest, in epoch seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What a pass may use. ``now`` is the moment of evaluation (epoch seconds): the clock's, or the replay's."""
 
@@ -81,6 +101,8 @@ class Context:
     dropped: Mapping[str, int] = field(default_factory=dict)
     dips: int = 0
     reload: tuple[bool, float] = (True, 0.0)
+    arrivals: Arrivals | None = None
+    """None when there is no intake."""
 
 
 class Collector(ABC):

@@ -25,6 +25,16 @@ def recorder_role_sql() -> str:
     return _text("recorder_role.sql")
 
 
+def intake_sql() -> str:
+    """The tables that the webhook intake keeps beside the contract. Running it again changes nothing."""
+    return _text("intake.sql")
+
+
+def intake_role_sql() -> str:
+    """The role that the webhook intake writes with."""
+    return _text("intake_role.sql")
+
+
 def templates() -> dict[str, str]:
     """Names of the view templates with the first line of each, which says what it maps."""
     folder = files(__name__).joinpath("templates")

@@ -13,9 +13,10 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Awaitable
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from sales_exporter.instrumentation.exemplars import Exemplars
+from sales_exporter.instrumentation.handlers import Options, metrics_asgi
 from sales_exporter.instrumentation.http import (
     BYTES,
     CLIENT_GONE,
@@ -28,6 +29,7 @@ from sales_exporter.instrumentation.http import (
     error_label,
     method_label,
     scheme_label,
+    status_text,
 )
 from sales_exporter.instrumentation.meter import Meter
 from sales_exporter.instrumentation.routes import App, Message, Receive, Scope, Send, template
@@ -40,27 +42,30 @@ _TIMED, _SIZED = len(SECONDS) + 1, len(BYTES) + 1
 
 
 class SalesMetrics:
-    """Counts the requests, streams and websockets of an ASGI application.
+    """Counts the requests, streams and websockets of an ASGI application, and serves what it counted.
 
     Args:
         app: the application.
         meter: where to count; one of its own by default.
-        metrics: an ASGI application that answers ``metrics_path`` instead of ``app``; its requests are not counted.
-        metrics_path: the path that Prometheus scrapes.
+        metrics_path: the path that Prometheus scrapes, which is not counted; None for none.
         exemplars: whether the trace id of a request goes along with its duration once a second (OpenMetrics exemplars).
+        options: who may read the page and what else is on it, see ``handlers``.
+
+    Raises:
+        ConfigError: an option of access is wrong.
     """
 
     def __init__(
-        self, app: App, meter: Meter | None = None, *, metrics: App | None = None, metrics_path: str | None = None,
-        exemplars: bool = True,
+        self, app: App, meter: Meter | None = None, *, metrics_path: str | None = "/metrics", exemplars: bool = True,
+        **options: Unpack[Options],
     ) -> None:
         self._app = app
         self.meter = meter or Meter()
         self._http = HttpMeter(self.meter)
         self._exemplars = Exemplars(self.meter)
         self._never = 0.0 if exemplars else float("inf")
-        self._metrics = metrics
-        self._metrics_path = metrics_path if metrics is not None else None
+        self._metrics_path = metrics_path
+        self._metrics = metrics_asgi(self.meter, **options)
         self._kinds: dict[tuple[str, str], _Kind] = {}
         self.meter.store.on_reset(self._kinds.clear)
 
@@ -73,7 +78,7 @@ class SalesMetrics:
         begin = perf_counter()
         kind = self._kinds.get((scope["method"], scope.get("scheme", "http"))) or self._kind(scope)
         if kind is None or scope["path"] == self._metrics_path:
-            await self._uncounted(kind, scope, receive, send)
+            await (self._app if kind is None else self._metrics)(scope, receive, send)
             return
         kind.active[0] += 1
         outside = scope.get("root_path", "")
@@ -159,10 +164,6 @@ class SalesMetrics:
         else:
             await self._app(scope, receive, send)
 
-    async def _uncounted(self, kind: _Kind | None, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._app if kind is None or self._metrics is None else self._metrics
-        await app(scope, receive, send)
-
     def _kind(self, scope: Scope) -> _Kind | None:
         """What requests of a method and scheme count in; None when that cannot be had."""
         try:
@@ -184,19 +185,15 @@ class SalesMetrics:
 
     def _keep(self, kind: _Kind, route: str, status: int) -> Exchange:
         """The cells of one kind of request; kept for the next one unless they are shared by too many."""
-        cells, own = self._cells(kind, route, status, error_label(status, None))
-        if own:
-            kind.kept[route, status] = cells
-        return cells
-
-    def _cells(self, kind: _Kind, route: str, status: int, error: str) -> tuple[Exchange, bool]:
         try:
-            cells, own = self._http.exchange(kind.method, route, status, kind.scheme, error)
+            cells, own = self._http.exchange(kind.method, route, status, kind.scheme, error_label(status, None))
             cells.due = self._never
-            return cells, own
+            if own:
+                kind.kept[route, status] = cells
+            return cells
         except Exception as surprise:
             self.meter.failed("cells", surprise)
-            return LOST, False
+            return LOST
 
     def _end(
         self, kind: _Kind, facts: Facts, route: str, stream: Stream | None, error: BaseException | None, *, gone: bool
@@ -210,15 +207,15 @@ class SalesMetrics:
                 status, failure = facts.status, error_label(facts.status, error)
             else:
                 status, failure = 500, NO_RESPONSE if error is None else error_label(500, error)
-            cells, _ = self._cells(kind, route, status, failure)
+            where = (kind.method, route, status_text(status), kind.scheme)
             if stream is None or not stream.kind:
-                _add(cells.duration, SECONDS, facts.end - facts.begin)
+                _add(self._http.duration.cell(*where, failure), SECONDS, facts.end - facts.begin)
             else:
                 stream.ended(facts.end - facts.begin, status)
             if facts.status:
-                _add(cells.first_byte, SECONDS, facts.first - facts.begin)
-            _add(cells.received, BYTES, facts.received)
-            _add(cells.sent, BYTES, facts.sent)
+                _add(self._http.first_byte.cell(*where), SECONDS, facts.first - facts.begin)
+            _add(self._http.received.cell(*where), BYTES, facts.received)
+            _add(self._http.sent.cell(*where), BYTES, facts.sent)
         except Exception as surprise:
             self.meter.failed("end", surprise)
 

@@ -56,7 +56,8 @@ class Family:
                 self._overflow = self._store.cell(OVERFLOW, (self.metric.name,))
             if labels not in self._cells and len(self._cells) >= self._limit:
                 self._overflow[0] += 1
-                labels = tuple(OTHER if i in self._folds else value for i, value in enumerate(labels))
+                # An empty value says that something did not happen, and goes on to say so: no error stays no error.
+                labels = tuple(OTHER if value and i in self._folds else value for i, value in enumerate(labels))
             found = self._cells.get(labels)
             if found is None:
                 # Checks the labels: too long and unprintable values are mended here, once.

@@ -1,6 +1,6 @@
 """Connections that cannot be held: each is counted from its first packet, and cut when it is slow.
 
-A connection ends when its TLS handshake, the headers of a request, or the writing of an answer takes longer
+A connection ends when its TLS handshake, the headers or the body of a request, or the writing of an answer takes longer
 than its limit. The connections of one address, and of all, are capped before a handshake costs anything.
 """
 
@@ -39,6 +39,7 @@ class Bounds:
 
     handshake: float = 5.0
     headers: float = 10.0
+    body: float = 10.0
     write: float = 10.0
     idle: float = 15.0
     connections: int = 256
@@ -124,6 +125,14 @@ class Connection(web.RequestHandler):
         self._header_timer.stop()
         self._answering = True
         self._write_until = None
+
+    def awaits_body(self) -> None:
+        """The whole body has to come within its time."""
+        self._header_timer.start(self._bounds.body, self._cut)
+
+    def has_body(self) -> None:
+        """It has come."""
+        self._header_timer.stop()
 
     def ended(self) -> None:
         """The answer is written, as far as the client takes it."""

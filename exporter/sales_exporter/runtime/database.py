@@ -260,7 +260,7 @@ class Database:
             await connection.close()
 
 
-def shut(connection: Connection) -> None:
+def shut(connection: psycopg.AsyncConnection[Any]) -> None:
     """Shut the connection's socket down, so that whoever waits on it goes on at once."""
     # A duplicate: closing the socket object must not close the driver's descriptor.
     with contextlib.suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.pgconn.socket)) as handle:

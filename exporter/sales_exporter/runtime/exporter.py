@@ -8,10 +8,11 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Protocol
 
 from pydantic import SecretStr
 
-from sales_exporter.collectors import Collector, Context, Pass, discover
+from sales_exporter.collectors import Arrivals, Collector, Context, Pass, discover
 from sales_exporter.config import CollectorSettings, Settings
 from sales_exporter.errors import ConfigError, MetricError, SalesExporterError
 from sales_exporter.model import Sample, Snapshot
@@ -31,12 +32,30 @@ FILL_SECONDS = 1.0
 """Seconds between two looks at whether the first fill is done."""
 
 
+class Beside(Protocol):
+    """What runs beside the collectors under the same configuration: the webhook intake."""
+
+    @property
+    def report(self) -> Arrivals | None:
+        """What there is to say about it; None when it is off."""
+        ...
+
+    def adopt(self, settings: Settings) -> None:
+        """Go on with these settings.
+
+        Raises:
+            ConfigError: what is wrong with them; the old ones stay in force.
+        """
+        ...
+
+
 class Exporter:
     """Runs the enabled collectors and holds the board. ``load`` reads the configuration anew for a reload."""
 
-    def __init__(self, load: Load, clock: Clock) -> None:
+    def __init__(self, load: Load, clock: Clock, beside: Beside | None = None) -> None:
         self._load = load
         self._clock = clock
+        self._beside = beside
         self._reloads = (True, clock.now())
         self._stop: Callable[[], None] | None = None
         self._setup(*load())
@@ -120,6 +139,8 @@ class Exporter:
         try:
             settings, dsn = self._load()
             enabled(settings)
+            if self._beside is not None:
+                self._beside.adopt(settings)
         except ConfigError as error:
             self._reloads = (False, self._reloads[1])
             log.error("configuration not reloaded", extra={"error": str(error)})
@@ -196,6 +217,7 @@ class Exporter:
             ledger=self._ledgers.view, folding=self._ledgers.report,
             passes=self._board.passes, replay=self.replay, overflow=self._overflow(), dips=self._board.dips,
             dropped=dict(self._board.dropped), reload=self._reloads,
+            arrivals=self._beside.report if self._beside is not None else None,
         )
 
     def _overflow(self) -> Mapping[str, int]:

@@ -26,6 +26,7 @@ from sales_exporter.runtime.clock import Clock, SystemClock
 from sales_exporter.runtime.connections import Bounds, Connection, Door, Leave, Listener
 from sales_exporter.runtime.exposition import Format
 from sales_exporter.runtime.negotiation import preferred, takes_gzip
+from sales_exporter.runtime.receiving import DOCUMENT, PREFIX, Intake, Receiver, received
 from sales_exporter.runtime.web_config import WebConfig
 
 log = logging.getLogger(__name__)
@@ -109,9 +110,10 @@ class Running:
 
 
 async def serve(
-    served: Served, settings: Web, *, clock: Clock | None = None, bounds: Bounds | None = None
+    served: Served, settings: Web, *, clock: Clock | None = None, bounds: Bounds | None = None,
+    intake: Intake | None = None,
 ) -> Running:
-    """Listen on all addresses of the settings.
+    """Listen on all addresses of the settings. Without an intake there is nothing to post to.
 
     Raises:
         ConfigError: an address cannot be listened on, or the web configuration is wrong.
@@ -119,7 +121,7 @@ async def serve(
     limits = replace(
         bounds or Bounds(), connections=settings.max_connections, per_address=settings.max_connections_per_address)
     access = WebConfig(settings.config_file) if settings.config_file is not None else None
-    site = Site(served, settings, access, clock or SystemClock())
+    site = Site(served, settings, access, clock or SystemClock(), intake)
     server = web.Server(cast("Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]", site.answer))
     door = Door(limits)
 
@@ -142,8 +144,11 @@ async def serve(
 class Site:
     """The routes and what guards them."""
 
-    def __init__(self, served: Served, settings: Web, access: WebConfig | None, clock: Clock) -> None:
+    def __init__(
+        self, served: Served, settings: Web, access: WebConfig | None, clock: Clock, intake: Intake | None = None,
+    ) -> None:
         self._served = served
+        self._intake = intake
         self._settings = settings
         self._access = access
         self._clock = clock
@@ -159,6 +164,8 @@ class Site:
         if settings.telemetry_path in self._routes:
             raise ConfigError(f"web.telemetry_path: {settings.telemetry_path} is taken")
         self._routes[settings.telemetry_path] = (("GET", "HEAD"), self._metrics)
+        if intake is not None:
+            self._routes[DOCUMENT] = (("GET", "HEAD"), self._document)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """The answer to one request."""
@@ -169,7 +176,7 @@ class Site:
         finally:
             connection.ended()
         if response.status >= 400:
-            self._tell(request.path if request.path in self._routes else "unmatched", response.status)
+            self._tell(self._route(request.path), response.status)
         return response
 
     def plain(self, status: int, text: str, **headers: str) -> web.Response:
@@ -181,8 +188,12 @@ class Site:
             await self._access.refresh()
             if self._access.throttles(self._clock.monotonic()):
                 return self.plain(429, "too many requests", **{"Retry-After": "1"})
-            if not await self._access.admits(request.headers.get("Authorization")):
-                return self.plain(401, "unauthorized", **{"WWW-Authenticate": 'Basic realm="sales-exporter"'})
+        receiver = self._receiver(request.path)
+        if receiver is not None:
+            # Who may send is up to each source: vendors know no user of ours.
+            return await self._ingest(request, receiver)
+        if self._access is not None and not await self._access.admits(request.headers.get("Authorization")):
+            return self.plain(401, "unauthorized", **{"WWW-Authenticate": 'Basic realm="sales-exporter"'})
         methods, handler = self._routes.get(request.path, ((), None))
         if handler is None:
             return self.plain(404, "not found")
@@ -238,6 +249,31 @@ class Site:
         except ConfigError as error:
             return self.plain(500, f"not reloaded: {error}")
         return self.plain(200, "reloaded")
+
+    def _receiver(self, path: str) -> Receiver | None:
+        if self._intake is None or not path.startswith(PREFIX):
+            return None
+        return self._intake.at(path.removeprefix(PREFIX))
+
+    async def _ingest(self, request: web.BaseRequest, receiver: Receiver) -> web.StreamResponse:
+        if request.method != "POST":
+            return self.plain(405, "method not allowed", Allow="POST")
+        answer = await received(request, cast("Connection", request.protocol), receiver)
+        response = self._response(answer.body, answer.content_type, answer.status, answer.headers)
+        if answer.last:
+            response.force_close()
+        return response
+
+    async def _document(self, request: web.BaseRequest) -> web.StreamResponse:
+        document = self._intake.document if self._intake is not None else b""
+        if not document:
+            return self.plain(404, "not found")
+        return self._response(document, "application/json", 200, {})
+
+    def _route(self, path: str) -> str:
+        if path in self._routes:
+            return path
+        return PREFIX if self._receiver(path) is not None else "unmatched"
 
     async def _send(self, request: web.BaseRequest, body: bytes, headers: Mapping[str, str]) -> web.StreamResponse:
         """Write in pieces, each when the client has taken those before."""

@@ -34,5 +34,5 @@ def build() -> model.Dashboard:
             labels_of("horizon", "Horizon", selector("sales_funnel_conversion_ratio"), default="30d"),
             labels_of("attribution", "Attribution", selector("sales_revenue"), "model", default="last"),
         ],
-        tags=["executive"],
+        near={"sales-api": "API"}, tags=["executive"],
     )

@@ -12,10 +12,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from sales_exporter.instrumentation import workers_format as form
 from sales_exporter.instrumentation.store import width
-from sales_exporter.instrumentation.workers_format import Damaged, Header
-from sales_exporter.instrumentation.workers_lock import unlocked
+from sales_exporter.instrumentation.workers import format as form
+from sales_exporter.instrumentation.workers.format import Damaged, Header
+from sales_exporter.instrumentation.workers.lock import unlocked
 from sales_exporter.model import Metric
 
 LONGEST: Final = 1 << 30

@@ -17,10 +17,10 @@ from math import fsum
 from pathlib import Path
 from typing import Final
 
-from sales_exporter.instrumentation import workers_format as form
-from sales_exporter.instrumentation.workers_format import Header
-from sales_exporter.instrumentation.workers_reader import Index, Reader, any_dead, merged, worker_files
-from sales_exporter.instrumentation.workers_writer import TEMPORARY
+from sales_exporter.instrumentation.workers import format as form
+from sales_exporter.instrumentation.workers.format import Header
+from sales_exporter.instrumentation.workers.reader import Index, Reader, any_dead, merged, worker_files
+from sales_exporter.instrumentation.workers.writer import TEMPORARY
 
 DEAD: Final = "dead"
 HISTORY: Final = 1024

@@ -8,11 +8,11 @@ from mmap import ALLOCATIONGRANULARITY, mmap
 from pathlib import Path
 from typing import Final
 
-from sales_exporter.instrumentation import workers_format as form
 from sales_exporter.instrumentation.store import width
-from sales_exporter.instrumentation.workers_format import Header
-from sales_exporter.instrumentation.workers_lock import hold, release
-from sales_exporter.instrumentation.workers_process import status
+from sales_exporter.instrumentation.workers import format as form
+from sales_exporter.instrumentation.workers.format import Header
+from sales_exporter.instrumentation.workers.lock import hold, release
+from sales_exporter.instrumentation.workers.process import status
 from sales_exporter.model import Metric
 
 STEP: Final = 64 * 1024

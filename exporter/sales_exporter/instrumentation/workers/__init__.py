@@ -1,6 +1,6 @@
 """One set of numbers for all worker processes of an application, in a directory that they share.
 
-Each worker writes a file of its own, see workers_writer.py; a scrape of any worker tells the sum. Counters and
+Each worker writes a file of its own, see writer.py; a scrape of any worker tells the sum. Counters and
 histograms are sums over all workers that ever were, gauges over those that live. The directory belongs
 on a local file system, best on one in memory, and to one deployment: numbers outlive the workers, until it is removed.
 """
@@ -17,13 +17,13 @@ from threading import Lock
 from weakref import WeakSet
 
 from sales_exporter.errors import UsageError
-from sales_exporter.instrumentation import workers_process
 from sales_exporter.instrumentation.meter import ERRORS
 from sales_exporter.instrumentation.store import Cell, width
-from sales_exporter.instrumentation.workers_fold import DEAD, fold_dead
-from sales_exporter.instrumentation.workers_lock import forget_locks, locked
-from sales_exporter.instrumentation.workers_reader import Index, Reader, any_dead, merged, peek, worker_files
-from sales_exporter.instrumentation.workers_writer import WorkerFile
+from sales_exporter.instrumentation.workers import process
+from sales_exporter.instrumentation.workers.fold import DEAD, fold_dead
+from sales_exporter.instrumentation.workers.lock import forget_locks, locked
+from sales_exporter.instrumentation.workers.reader import Index, Reader, any_dead, merged, peek, worker_files
+from sales_exporter.instrumentation.workers.writer import WorkerFile
 from sales_exporter.model import Metric, Sample, counter, gauge
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class SharedStore:
         """Damaged files, live workers, and what /proc tells of each; as of the last ``rows``."""
         yield SKIPPED(float(self._skipped))
         yield WORKERS(float(len(self._live)))
-        yield from workers_process.samples(
+        yield from process.samples(
             [(reader.slot, reader.header.pid, reader.header.started) for reader in tuple(self._live)])
 
     def on_reset(self, callback: Callable[[], None]) -> None:

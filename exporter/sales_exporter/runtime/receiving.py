@@ -1,0 +1,94 @@
+"""How a request with a body is taken in: bounded in size and time, and answered by who is in charge of its path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Protocol
+
+from aiohttp import web
+
+from sales_exporter.runtime.connections import Connection
+
+PREFIX = "/ingest/"
+DOCUMENT = "/ingest/openapi.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back. After the ``last`` one the connection is closed: part of the request was left unread."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    last: bool = False
+
+
+class Receiver(Protocol):
+    """Who takes the requests of one path."""
+
+    @property
+    def limit(self) -> int:
+        """Bytes that a body may have."""
+        ...
+
+    def refuses(self, headers: Mapping[str, str]) -> Answer | None:
+        """The refusal of a request that is not worth reading."""
+        ...
+
+    def oversized(self) -> Answer:
+        """The answer to a body that is too large."""
+        ...
+
+    async def take(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Take a request. Header names are in lower case."""
+        ...
+
+
+class Intake(Protocol):
+    """Who knows the receivers."""
+
+    @property
+    def document(self) -> bytes:
+        """The OpenAPI document; empty when there is nothing to post to."""
+        ...
+
+    def at(self, name: str) -> Receiver | None:
+        """The receiver of a source."""
+        ...
+
+
+def problem(status: int, detail: str, *, last: bool = False, **headers: str) -> Answer:
+    """A refusal as RFC 9457 wants it."""
+    facts = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, json.dumps(facts).encode(), "application/problem+json", named, last)
+
+
+async def received(request: web.BaseRequest, connection: Connection, receiver: Receiver) -> Answer:
+    """Read the body of a request, as far as it is worth it, and have it answered."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    refusal = receiver.refuses(headers)
+    if refusal is not None:
+        return refusal
+    if (request.content_length or 0) > receiver.limit:
+        return receiver.oversized()
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        return problem(415, "send the body as it is, without a Content-Encoding", last=True)
+    if headers.get("expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # What counts as part of the answer, so that it cannot be replaced any more.
+        request.writer.output_size = 0
+    connection.awaits_body()
+    body = bytearray()
+    try:
+        async for piece in request.content.iter_any():
+            body += piece
+            if len(body) > receiver.limit:
+                return receiver.oversized()
+    finally:
+        connection.has_body()
+    return await receiver.take(headers, bytes(body))
