@@ -26,7 +26,7 @@ def check() -> None:
 
 
 def start(children: Children, layout: Layout) -> None:
-    """Start the application, and the traffic once it answers.
+    """Start the application and the traffic, which does not mind that the application is not ready yet.
 
     Predictions and outcomes are recorded in the demo's database under a model of their own. Calls are not: they would
     be counted as calls of the invented company.
@@ -38,8 +38,7 @@ def start(children: Children, layout: Layout) -> None:
                "--timeout-graceful-shutdown=2"]
     environment = {"RECORDER_DSN_FILE": str(layout.secrets / "recorder.dsn"), "RECORD_CALLS": "no",
                    "WEBHOOK_SECRET_FILE": str(secret), "PYTHONDONTWRITEBYTECODE": "1"}
-    child = children.start("application", command, folder=layout.storage, environment=environment,
-                           ready_url=f"{layout.url('application')}/healthz")
-    children.wait_ready(child)
+    children.start("application", command, folder=layout.storage, environment=environment,
+                   ready_url=f"{layout.url('application')}/healthz")
     children.start("traffic", [sys.executable, "-m", "sales_exporter", "traffic", f"--url={layout.url('application')}",
                                f"--secret-file={secret}"])
