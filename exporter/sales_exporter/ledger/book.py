@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sales_exporter.ledger.calendar import Ints
+from sales_exporter.ledger.cube import narrowest
 
 Pages = Mapping[int, bytes]
 """Pages by number, as they are stored; an empty one is gone."""
@@ -52,10 +53,10 @@ class BookLayout:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Records:
-    """Records by column; the first column is the key."""
+    """Records by column; the first column is the key. A column may be of a narrower type than a page has it in."""
 
     layout: BookLayout
-    columns: Mapping[str, NDArray[Any]]
+    columns: dict[str, NDArray[Any]]
 
     @classmethod
     def blank(cls, layout: BookLayout, size: int) -> Records:
@@ -81,6 +82,10 @@ class Records:
     def same(self, other: Records) -> NDArray[np.bool_]:
         """Which records equal those of another that are as many."""
         return np.asarray(np.logical_and.reduce([column == other[name] for name, column in self.columns.items()]))
+
+    def narrow(self) -> Records:
+        """The same, each column of whole numbers in the narrowest type that holds it."""
+        return Records(self.layout, {name: column.astype(narrowest(column)) for name, column in self.columns.items()})
 
     def packed(self, start: int, end: int) -> bytes:
         """Records as a page has them."""
@@ -123,7 +128,7 @@ class Book:
     @classmethod
     def of(cls, layout: BookLayout, records: Records | None = None) -> Book:
         """A book of these records, whose keys differ."""
-        kept = Records.blank(layout, 0) if records is None else records
+        kept = (Records.blank(layout, 0) if records is None else records).narrow()
         return cls(layout, kept, np.argsort(kept[KEY], kind="stable").astype(np.uint32))
 
     def revised(self, revision: Revision) -> tuple[Book, dict[int, bytes]]:
@@ -149,7 +154,9 @@ class Book:
     def put(self, places: Ints, records: Records) -> None:
         """Overwrite the records at places, of the same keys, in place: for a book that nobody else reads."""
         for name, column in self.records.columns.items():
-            column[places] = records[name]
+            wide = _holding(column, records[name])
+            wide[places] = records[name]
+            self.records.columns[name] = wide
 
     def extended(self, fresh: Records) -> tuple[Book, dict[int, bytes]]:
         """As ``revised`` with records that are new, but their columns grow in place instead of being copied.
@@ -162,10 +169,12 @@ class Book:
             return self.revised(Revision(fresh, np.zeros(0, dtype=np.int64)))
         size, more = len(self), len(fresh)
         order = np.argsort(fresh[KEY], kind="stable")
+        columns = {}
         for name, column in self.records.columns.items():
-            column.resize(size + more, refcheck=False)
-            column[size:] = fresh[name]
-        book = Book(self.layout, self.records,
+            columns[name] = grown = _holding(column, fresh[name])
+            grown.resize(size + more, refcheck=False)
+            grown[size:] = fresh[name]
+        book = Book(self.layout, Records(self.layout, columns),
                     np.insert(self.order, self._find(keys)[0], (size + order).astype(np.uint32)))
         return book, book._pages(np.arange(size, size + more), size)
 
@@ -223,9 +232,11 @@ class Book:
         made = {}
         for name, column in self.records.columns.items():
             if len(added):
-                made[name] = np.concatenate([column[: len(self)], added[name]])
+                wide = _holding(_holding(column[: len(self)], there[name]), added[name])
+                made[name] = np.concatenate([wide, added[name]], dtype=wide.dtype, casting="unsafe")
             else:
-                made[name] = column if np.array_equal(column[places], there[name]) else column.copy()
+                wide = _holding(column, there[name])
+                made[name] = column if np.array_equal(column[places], there[name]) else wide.copy()
             if made[name] is not column:
                 made[name][places] = there[name]
         return Records(self.layout, made)
@@ -250,6 +261,14 @@ class Book:
             numbers.append(size // page)
         pages = {number: self.records.packed(number * page, (number + 1) * page) for number in numbers}
         return pages | dict.fromkeys(range(-(-size // page), -(-before // page)), b"")
+
+
+def _holding(column: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    """The column, as it is or as a copy of a wider type that holds these values too."""
+    bounds = np.iinfo(column.dtype)
+    if not len(values) or (bounds.min <= values.min() and values.max() <= bounds.max):
+        return column
+    return column.astype(np.promote_types(column.dtype, narrowest(values)))
 
 
 def from_pages(layout: BookLayout, size: int, pages: Iterable[bytes]) -> Records:

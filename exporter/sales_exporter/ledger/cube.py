@@ -128,7 +128,7 @@ class Cube:
     tally: Tally = field(default=NOTHING)
 
     def __post_init__(self) -> None:
-        self.tally = Tally(self.tally.keys, _narrow(self.tally.counts))
+        self.tally = Tally(self.tally.keys, self.tally.counts.astype(narrowest(self.tally.counts)))
 
     def add(self, change: Tally) -> None:
         """Add counts (which may be negative)."""
@@ -141,7 +141,7 @@ class Cube:
         known[inside] = keys[places[inside]] == change.keys[inside]
         mine = places[known]
         sums = counts[mine].astype(np.int64) + change.counts[known]
-        wide = np.promote_types(counts.dtype, _narrowest(np.concatenate([sums, change.counts[~known]])))
+        wide = np.promote_types(counts.dtype, narrowest(np.concatenate([sums, change.counts[~known]])))
         # Readers in other threads keep the arrays that they hold: a pass of theirs sees one state.
         counts = counts.astype(wide)
         counts[mine] = sums
@@ -164,14 +164,13 @@ class Cube:
         return self.layout.unpack(keys[low:high]), self.tally.counts[low:high].astype(np.int64)
 
 
-def _narrow(counts: Ints) -> Ints:
-    """The counts in as little memory as they fit into, which is mostly two bytes each."""
-    return counts.astype(_narrowest(counts))
-
-
-def _narrowest(counts: Ints) -> np.dtype[Any]:
+def narrowest(column: NDArray[Any]) -> np.dtype[Any]:
+    """The narrowest type of whole numbers, with a sign if the column has one, that holds a column."""
+    least, most = int(column.min(initial=0)), int(column.max(initial=0))
+    if column.dtype.kind == "u":
+        return np.min_scalar_type(most)
     # A signed type that holds the negative of one more holds both ends.
-    return np.min_scalar_type(min(int(counts.min(initial=0)), -int(counts.max(initial=0)) - 1))
+    return np.min_scalar_type(min(least, -most - 1))
 
 
 Changes = Mapping[str, Tally]
