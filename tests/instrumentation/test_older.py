@@ -22,8 +22,7 @@ def test_the_table_holds_on_releases_of_a_year_ago(tmp_path: Path) -> None:
         [sys.executable, "-c", "import starlette, fastapi; print(starlette.__version__, fastapi.__version__)"],
         capture_output=True, text=True, check=True, env=environment)
     assert version.stdout.split() == ["0.50.0", "0.122.0"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'older'}", str(TABLE)],
-        capture_output=True, text=True, check=False, env=environment)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'older'}"]
+    done = subprocess.run([*command, str(TABLE)], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Protocol
+from weakref import WeakSet
 
 from sales_exporter.model import Distribution, Metric, Sample
 
@@ -49,10 +51,12 @@ class Store(Protocol):
 
 
 class LocalStore:
-    """The series of one process, in memory."""
+    """The series of one process, in memory. A forked child begins with none: its parent's are the parent's."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[Metric, tuple[str, ...], list[float]]] = []
+        self._callbacks: list[Callable[[], None]] = []
+        _stores.add(self)
 
     def cell(self, metric: Metric, labels: tuple[str, ...]) -> Cell:
         """As the protocol says."""
@@ -69,7 +73,26 @@ class LocalStore:
         return iter(())
 
     def on_reset(self, callback: Callable[[], None]) -> None:
-        """Never: a forked process has a copy of all numbers."""
+        """As the protocol says; whoever holds a lock makes a new one then, for a thread of the parent's may hold it."""
+        self._callbacks.append(callback)
+
+    def after_fork(self) -> None:
+        """In the child: begin anew."""
+        self._rows = []
+        for callback in self._callbacks:
+            callback()
+
+
+_stores: WeakSet[LocalStore] = WeakSet()
+
+
+def _after_fork() -> None:
+    for store in tuple(_stores):
+        store.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def width(metric: Metric) -> int:
