@@ -22,6 +22,7 @@ import asyncio
 import gc
 import importlib.util
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SLICES = 10
+WANDERED = 25
+"""Routes of the applications in which 100,000 random paths are asked for."""
 SHARES = ((25, "instrumentator", 10), (100, "instrumentator", 15), (25, "opentelemetry", 25))
 """Routes, and which share of a peer's cost ours may be there: one in so many."""
 Scrape = Callable[[], str]
@@ -251,6 +254,15 @@ class Driver:
             found[name] = len(series(self.scrape()) - before)
         return {**found, "counted": self.counted()}
 
+    def wander(self) -> dict[str, Any]:
+        """New series of 100,000 random paths and methods after the first of them, and whether all were counted."""
+        chance = random.Random(1)
+        odd = [scope(chance.choice(("GET", f"V{chance.random()}")), f"/{chance.random()}/{i}") for i in range(100_000)]
+        self.loop.run_until_complete(self._drive([scope("GET", "/nowhere"), scope("V", "/nowhere")]))
+        before = series(self.scrape())
+        self.loop.run_until_complete(self._drive(odd))
+        return {"100000 paths": len(series(self.scrape()) - before), "counted": self.counted()}
+
 
 def series(text: str) -> set[str]:
     """Series of the application's requests, buckets and moments of creation left out."""
@@ -353,16 +365,21 @@ def measure(kind: str, routes: int, rounds: int, requests: int) -> Size:
                     seconds[one.name] += one.ask("drive", requests // SLICES)
             for name in names:
                 took[name].append((seconds[name] - seconds["bare"]) / requests * 1e6)
-        for one in contenders:
-            size.added[one.name] = statistics.median(took[one.name])
-            if one.name != "bare":
-                size.counted[one.name] = one.ask("counted")
-                if kind != "asgi":
-                    size.flood[one.name] = one.ask("flood")
+        size.added = {name: statistics.median(found) for name, found in took.items()}
+        for one in contenders[1:]:
+            size.counted[one.name] = one.ask("counted")
+            if kind != "asgi":
+                size.flood[one.name] = flooded(one, routes)
     finally:
         for one in contenders:
             one.close()
     return size
+
+
+def flooded(one: Contender, routes: int) -> dict[str, Any]:
+    """What odd requests do; the long walk is ours alone."""
+    wandered = one.ask("wander") if one.name == "ours" and routes == WANDERED else {}
+    return {**wandered, **one.ask("flood")}
 
 
 def met(sizes: Sequence[Size]) -> dict[str, bool]:
@@ -377,6 +394,8 @@ def met(sizes: Sequence[Size]) -> dict[str, bool]:
         flood = size.flood["ours"]
         bars[f"{kind} {routes}: new series <= 9"] = flood["counted"] and max(
             flood[name] for name in ("300 paths", "50 methods", "50 hosts")) <= 9
+        if "100000 paths" in flood:
+            bars[f"{kind} {routes}: 100,000 random paths make no series"] = flood["100000 paths"] == 0
         if routes == 25:
             bars[f"{kind} 25: <= 2.5 x floor"] = ours <= 2.5 * others["floor"]
         for where, peer, share in SHARES:
