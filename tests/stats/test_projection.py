@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sales_exporter.stats.projection import DAY, Cohorts, Course, learn, project
+from sales_exporter.stats import projection
+from sales_exporter.stats.projection import (
+    DAY,
+    Cohorts,
+    Course,
+    foresee,
+    learn,
+    learn_each,
+    maturity,
+    project,
+    simulate,
+)
 
 EDGES = 60 * 1.05 ** np.arange(240)
 DAYS = DAY * np.arange(1, 31)
@@ -110,6 +121,52 @@ def test_equal_seeds_give_equal_bands() -> None:
     known, _ = cohorts(1, leads=300)
     course = learn(known)
     assert project(known, course, 30, seed=5) == project(known, course, 30, seed=5)
+
+
+def test_courses_drawn_once_give_each_cohort_the_band_that_it_has_alone() -> None:
+    known, _ = cohorts(1, leads=300)
+    course = learn(known)
+    drawn = simulate(course, 5)
+    for since, horizon in ((30, 30.0), (90, 20.0)):
+        alone = project(known.since(since), course, horizon, seed=5)
+        assert foresee(known.since(since), drawn, horizon) == alone.projected
+        assert maturity(known.since(since), course, horizon) == alone.maturity
+
+
+def test_many_leads_have_the_band_of_exact_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    known, _ = cohorts(7, leads=40_000)
+    course = learn(known)
+    fast = project(known.since(90), course, 30, seed=1, draws=20_000).projected
+    monkeypatch.setattr(projection, "LARGE", math.inf)
+    exact = project(known.since(90), course, 30, seed=2, draws=20_000).projected
+    # An end of a band is sure to 0.5 % of its width: two of them, at three standard errors.
+    assert fast == pytest.approx(exact, abs=0.02 * (exact.upper - exact.lower))
+
+
+def test_the_imaginary_win_is_half_a_win_in_all_and_equal_for_all_ages() -> None:
+    # Private, because no band shows its distribution.
+    found = projection._imaginary(np.random.default_rng(1), np.arange(2, 12), (15, 40_000))
+    assert not found[[0, 1, 12, 13, 14]].any()
+    assert found.sum(axis=0).mean() == pytest.approx(0.5, rel=0.03)
+    assert found[2:12].mean(axis=1) == pytest.approx(np.full(10, 0.05), rel=0.15)
+    # Independent gammas: the variance of each is its mean, that of the sum the sum of them.
+    assert found[2:12].var(axis=1).mean() == pytest.approx(0.05, rel=0.06)
+    assert found.sum(axis=0).var() == pytest.approx(0.5, rel=0.06)
+
+
+def test_groups_learn_together_what_each_learns_alone() -> None:
+    groups = [cohorts(seed, leads=300)[0] for seed in (1, 2)]
+    for found, group in zip(learn_each(groups), groups, strict=True):
+        alone = learn(group)
+        assert found.events == pytest.approx(alone.events)
+        assert found.at_risk == pytest.approx(alone.at_risk)
+        assert found.oldest == alone.oldest
+    assert learn_each([]) == []
+
+
+def test_groups_of_other_moments_are_refused() -> None:
+    with pytest.raises(ValueError, match="same buckets and moment"):
+        learn_each([cohorts(1, now=120)[0], cohorts(1, now=121)[0]])
 
 
 def test_a_course_follows_its_last_days_only() -> None:

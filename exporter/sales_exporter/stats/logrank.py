@@ -108,17 +108,12 @@ def period_risk(
         ValueError: shapes do not fit, edges do not ascend, counts are negative, or the days are out of order.
     """
     ended, still, grid = _counts(finished), _counts(open_), _grid(edges)
-    days, buckets = ended.shape[-2:]
-    if buckets != grid.size - 1 or still.shape != ended.shape[:-1]:
+    if still.shape != ended.shape[:-1]:
         raise ValueError("finished must be (..., days, buckets) with one bucket more than edges, and open_ (..., days)")
-    if not from_day < to_day <= now_day or days >= now_day + 1:
-        raise ValueError("a period must end by now, after its start, and no visit may begin after now")
-    entry = np.arange(days, dtype=np.float64)[:, None]
+    known, within = _period(ended.shape, grid, from_day, to_day, now_day)
+    events = np.einsum("...db,db->...b", ended, within)
+    entry = np.arange(ended.shape[-2], dtype=np.float64)[:, None]
     length: Floats = np.minimum(now_day - entry, 1.0)
-    until_now = _ended_by(now_day - entry, length, grid)
-    known = np.where(until_now > 1e-9, until_now, 1.0)
-    within = (_ended_by(to_day - entry, length, grid) - _ended_by(from_day - entry, length, grid)) / known
-    events = np.einsum("...db,db->...b", ended, np.maximum(within, 0))
     # Of the visits of a day, those not ended at an age are spread evenly over it: ends do not depend on the hour.
     weighted = ended / known
     left = (still + ended.sum(axis=-1))[..., None] - np.cumsum(weighted, axis=-1)
@@ -126,6 +121,19 @@ def period_risk(
     present = np.clip(to_day - entry - middles, 0, length) - np.clip(from_day - entry - middles, 0, length)
     staying = np.einsum("...db,db->...b", left, present / length)
     return RiskSets(events, events + np.maximum(staying, 0))
+
+
+def period_events(
+    finished: ArrayLike, edges: ArrayLike, from_day: float, to_day: float, now_day: float
+) -> Floats:
+    """Only the events of :func:`period_risk`, for visits that are part of those at risk.
+
+    Raises:
+        ValueError: as :func:`period_risk`.
+    """
+    ended, grid = _counts(finished), _grid(edges)
+    _, within = _period(ended.shape, grid, from_day, to_day, now_day)
+    return np.asarray(np.einsum("...db,db->...b", ended, within))
 
 
 def slowdown(
@@ -159,6 +167,24 @@ def _lasting(ended: Floats, at_risk: Floats) -> Floats:
     """Share of both groups that lasts until just before each time."""
     after = np.multiply.accumulate(1 - ended / np.where(at_risk > 0, at_risk, 1.0), axis=-1)
     return np.concatenate((np.ones_like(after[..., :1]), np.maximum(after[..., :-1], 0)), axis=-1)
+
+
+def _period(
+    shape: tuple[int, ...], grid: Floats, from_day: float, to_day: float, now_day: float
+) -> tuple[Floats, Floats]:
+    """By day of entry and bucket: the share of the ends that can be known by now, and of these that of the period."""
+    days, buckets = shape[-2:]
+    if buckets != grid.size - 1:
+        raise ValueError("finished must be (..., days, buckets) with one bucket more than edges, and open_ (..., days)")
+    if not from_day < to_day <= now_day or days >= now_day + 1:
+        raise ValueError("a period must end by now, after its start, and no visit may begin after now")
+    entry = np.arange(days, dtype=np.float64)[:, None]
+    length: Floats = np.minimum(now_day - entry, 1.0)
+    until_now = _ended_by(now_day - entry, length, grid)
+    known = np.where(until_now > 1e-9, until_now, 1.0)
+    to_end = until_now if to_day == now_day else _ended_by(to_day - entry, length, grid)
+    within = (to_end - _ended_by(from_day - entry, length, grid)) / known
+    return known, np.maximum(within, 0)
 
 
 def _ended_by(span: Floats, length: Floats, grid: Floats) -> Floats:
