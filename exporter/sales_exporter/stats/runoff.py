@@ -139,31 +139,53 @@ def _hazard(events: Floats, exposure: Floats) -> Floats:
 def _matrices(days: int, start: Ints, end: Floats, won: Bools, value: Floats) -> tuple[Floats, ...]:
     """The fields of a history from ``won`` to ``open_squares``; ``start`` and ``end`` are days, infinite when open."""
     known = end >= 0
-    start, end, won, value = start[known], end[known], won[known], value[known]
-    done = np.isfinite(end)
+    if not known.all():
+        start, end, won, value = start[known], end[known], won[known], value[known]
+    done = np.flatnonzero(np.isfinite(end))
     day = end[done].astype(np.int64)
     cell = day * (OLDEST + 1) + np.clip(day - start[done], 0, OLDEST)
 
-    def by_age(weights: Floats) -> Floats:
-        return np.bincount(cell, weights, days * (OLDEST + 1)).reshape(days, -1).astype(np.float64)
+    def by_age(cells: Ints, weights: Floats | None = None) -> Floats:
+        return np.bincount(cells, weights, days * (OLDEST + 1)).reshape(days, -1).astype(np.float64)
 
-    powers = np.stack([np.ones(value.size), value, value**2])
-    closed = np.stack([by_age(part[done]) for part in powers])
-    opened = np.stack([np.bincount(start, part, days).astype(np.float64) for part in powers])
-    there = np.zeros((3, days + 1, OLDEST + 1))
-    for today in range(days):
-        there[:, today, 0] = opened[:, today]
-        left = there[:, today] - closed[:, today]
-        there[:, today + 1, 1:] = left[:, :-1]
-        there[:, today + 1, -1] += left[:, -1]
-    # Differences of sums leave crumbs below zero.
-    there = np.maximum(there, 0.0)
+    squares, worth = value**2, value[done]
+    closed = np.stack([by_age(cell), by_age(cell, worth), by_age(cell, worth**2)])
+    opened = np.stack([np.bincount(start, part, days).astype(np.float64) for part in (None, value, squares)])
+    there = _there(opened, closed)
     # Deals opened on a day are at risk on it, but nobody knew of them when it began.
-    known_then = np.where(np.arange(OLDEST + 1) > 0, there, 0.0)
+    known_then = there[1:].copy()
+    known_then[..., 0] = 0.0
     return (
-        _summed(by_age(won[done].astype(np.float64))), _summed(closed[0]), _summed(there[0, :-1]),
-        _summed(there[1, :-1]), _summed(opened.T), known_then[1], known_then[2],
+        _summed(by_age(cell[won[done]])), _summed(closed[0]), _summed(there[0, :-1]),
+        _summed(there[1, :-1]), _summed(opened.T), known_then[0], known_then[1],
     )
+
+
+def _there(opened: Floats, closed: Floats) -> Floats:
+    """What is at risk on each day by age (3, days + 1, ages), from what is opened by day and closed by day and age."""
+    kinds, days, ages = closed.shape
+    # What was opened on a day moves down a diagonal of days and ages; what is closed at each age leaves it.
+    ends = np.zeros((kinds, days + OLDEST, ages))
+    ends[:, :days] = closed
+    course = np.empty((kinds, days, ages))
+    course[..., 0] = opened
+    np.negative(_diagonals(ends, days)[..., :-1], out=course[..., 1:])
+    np.cumsum(course, axis=-1, out=course)
+    there = np.zeros((kinds, days + OLDEST, ages))
+    _diagonals(there, days)[..., :-1] = course[..., :-1]
+    # In the oldest group arrivals gather, and each day some are closed.
+    moves = np.zeros((kinds, days, 2))
+    moves[..., 0] = -closed[..., -1]
+    moves[:, OLDEST - 1 :, 1] = course[:, : max(days - OLDEST + 1, 0), -1]
+    there[:, 1 : days + 1, -1] = np.cumsum(moves.reshape(kinds, -1), axis=-1)[:, 1::2]
+    # Differences of sums leave crumbs below zero.
+    return np.maximum(there[:, : days + 1], 0.0)
+
+
+def _diagonals(table: Floats, days: int) -> Floats:
+    """The same cells by day of opening and age instead of day and age."""
+    kind, row, cell = table.strides
+    return np.lib.stride_tricks.as_strided(table, (len(table), days, table.shape[-1]), (kind, row, row + cell))
 
 
 def _summed(values: Floats) -> Floats:
