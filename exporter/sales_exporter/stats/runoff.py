@@ -107,33 +107,59 @@ def run_off(history: History, first: int, day: int, shares: Floats, won: float) 
     losses), given that it is still open; deals not yet opened arrive at the rate and with the values of those days.
     NaN when none was open on those days.
     """
-    wins, ends, exposure = (
-        np.add.reduceat(sums[day] - sums[first], _AGES) for sums in (history.won, history.closed, history.at_risk)
-    )
-    deals, value, squares = history.arrivals[day] - history.arrivals[first]
-    if exposure.sum() == 0:
-        return Sum(np.nan, np.nan)
-    win, end = (_hazard(events, exposure) for events in (wins, ends))
-    # From the oldest age on the hazard stays.
-    longer = (0, shares.size)
-    survival = np.cumprod(1 - np.pad(end, longer, "edge"))
-    density = np.pad(win, longer, "edge") * np.append(1.0, survival[:-1])
-    chance = np.convolve(density, shares[::-1], "valid")[: OLDEST + 1] / np.append(1.0, survival[:OLDEST])
-    later = float(shares @ np.cumsum(density)[: shares.size]) / (day - first)
+    means, variances = run_offs(history, np.array([first]), np.array([day]), shares, np.array([won]))
+    return Sum(float(means[0]), float(variances[0]))
+
+
+def run_offs(history: History, first: Ints, day: Ints, shares: Floats, won: Floats) -> tuple[Floats, Floats]:
+    """Means and variances of :func:`run_off` for many days at once, each learned from days of its own."""
+    exposure = _grouped(history.at_risk, first, day)
+    some = exposure.any(axis=1)
+    means, variances = np.full((2, len(day)), np.nan)
+    if not some.all():
+        if some.any():
+            means[some], variances[some] = run_offs(history, first[some], day[some], shares, won[some])
+        return means, variances
+    win, end = (_hazard(_grouped(sums, first, day), exposure) for sums in (history.won, history.closed))
+    deals, value, squares = (history.arrivals[day] - history.arrivals[first]).T
+    chance, later = _chances(win, end, shares)
+    later /= day - first
     # Large deals may win less often, and some wins lack their opening: revenue against what the hazards say of it.
-    known = _DEALS * value / max(deals, 1)
-    said = win @ (history.at_risk_value[day] - history.at_risk_value[first])
-    scale = (won + known) / (said + known) if said + known > 0 else 1.0
-    mean = history.open_value[day] @ chance + value * later
-    variance = history.open_squares[day] @ (chance * (1 - chance)) + squares * later
-    return Sum(float(scale * mean), float(scale**2 * variance))
+    known = _DEALS * value / np.maximum(deals, 1)
+    said = _dots(win, history.at_risk_value[day] - history.at_risk_value[first])
+    scale = np.divide(won + known, said + known, out=np.ones(len(day)), where=said + known > 0)
+    means = _dots(history.open_value[day], chance) + value * later
+    variances = _dots(history.open_squares[day], chance * (1 - chance)) + squares * later
+    return scale * means, scale**2 * variances
+
+
+def _chances(win: Floats, end: Floats, shares: Floats) -> tuple[Floats, Floats]:
+    """By hazards of each age (rows): the chance that an open deal of an age wins in the shares of the coming days, and
+    how many of one new deal a day do."""
+    # From the oldest age on the hazard stays.
+    longer = ((0, 0), (0, shares.size))
+    survival = np.cumprod(1 - np.pad(end, longer, "edge"), axis=1)
+    before = np.concatenate([np.ones((len(end), 1)), survival[:, :-1]], axis=1)
+    density = np.pad(win, longer, "edge") * before
+    backwards = shares[::-1]
+    coming = np.array([np.convolve(row, backwards, "valid")[: OLDEST + 1] for row in density])
+    return coming / before[:, : OLDEST + 1], np.cumsum(density[:, : shares.size], axis=1) @ shares
+
+
+def _grouped(sums: Floats, first: Ints, day: Ints) -> Floats:
+    """What was added on days ``first`` to ``day`` (rows), by group of ages."""
+    return np.add.reduceat(sums[day] - sums[first], _AGES, axis=1)
+
+
+def _dots(left: Floats, right: Floats) -> Floats:
+    return np.asarray(np.einsum("ij,ij->i", left, right))
 
 
 def _hazard(events: Floats, exposure: Floats) -> Floats:
-    """Probability of an event on a day at each age, the same within a group of ages."""
-    usual = events.sum() / exposure.sum()
+    """Probability of an event on a day at each age, the same within a group of ages; rows as given."""
+    usual = events.sum(axis=1, keepdims=True) / exposure.sum(axis=1, keepdims=True)
     hazard = (events + _EXPOSURE * usual) / (exposure + _EXPOSURE)
-    return np.repeat(hazard, np.diff(np.append(_AGES, OLDEST + 1)))
+    return np.repeat(hazard, np.diff(np.append(_AGES, OLDEST + 1)), axis=1)
 
 
 def _matrices(days: int, start: Ints, end: Floats, won: Bools, value: Floats) -> tuple[Floats, ...]:
