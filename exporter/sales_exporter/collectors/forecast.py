@@ -124,15 +124,15 @@ def revenue(found: Deals, rates: money.Rates, zone: str) -> Iterator[Sample]:
     """Forecasts with their backtests; nothing where too little of the past is known."""
     places = np.flatnonzero(np.isin(found.result, (book.WON, book.LOST, book.OPEN)))
     values = found.values(places, rates) / 100
-    opened = found.records["opened"][places].astype(np.float64)
-    closed = found.closed(places)
     # What is no revenue cannot be forecast as such: a credit note is a correction of the past.
-    sane = np.isfinite(values) & (values >= 0)
-    if np.count_nonzero(found.result[places][sane] == book.WON) < LEAST_WINS:
+    values[values < 0] = np.nan
+    won = found.result[places] == book.WON
+    if np.count_nonzero(won & np.isfinite(values)) < LEAST_WINS:
         return
-    history = aggregate(
-        np.where(opened == book.UNKNOWN, np.nan, opened)[sane], np.where(np.isfinite(closed), closed, np.nan)[sane],
-        (found.result[places] == book.WON)[sane], values[sane], found.now)
+    opened, closed = found.records["opened"][places].astype(np.float64), found.ended[places].astype(np.float64)
+    opened[opened == book.UNKNOWN] = np.nan
+    closed[closed >= found.now] = np.nan
+    history = aggregate(opened, closed, won, values, found.now)
     for name, start, end in periods(found.now, zone):
         made = forecast(history, start, end)
         if made is not None:

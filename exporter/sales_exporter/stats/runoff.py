@@ -80,23 +80,32 @@ def aggregate(
         raise ValueError("opened_at, closed_at, won and value must be one-dimensional and of one length")
     if np.any(amount < 0):
         raise ValueError("values must not be negative")
-    sane = np.isfinite(amount) & ~(success & np.isnan(closed)) & ~(opened >= as_of)
-    opened, closed, amount, success = opened[sane], closed[sane], amount[sane], success[sane]
     done = closed < as_of
-    wins = np.flatnonzero(success & done)
-    wins = wins[np.argsort(closed[wins], kind="stable")]
-    known = np.isfinite(opened)
-    first = min(opened[known].min(initial=as_of), closed[wins].min(initial=as_of))
+    sane = np.isfinite(amount) & ~(success & np.isnan(closed)) & ~(opened >= as_of)
+    wins = np.flatnonzero(success & done & sane)
+    wins = wins[np.argsort(closed[wins])]
+    known = np.flatnonzero(np.isfinite(opened) & sane)
+    start, ended = opened[known], np.flatnonzero(done[known])
+    first = min(start.min(initial=as_of), closed[wins].min(initial=as_of))
     days = int(np.clip(np.ceil((as_of - first) / DAY), 1, MOST_DAYS))
-    start = np.clip(np.floor((opened[known] - as_of) / DAY) + days, 0, days - 1).astype(np.int64)
-    end = np.floor((np.where(done, closed, np.inf)[known] - as_of) / DAY) + days
     won_by_age, closed_by_age, at_risk, values, arrivals, left, left_squares = _matrices(
-        days, start, end, success[known], amount[known]
+        days, np.clip(_days(start, as_of, days), 0, days - 1), ended, _days(closed[known[ended]], as_of, days),
+        success[known[ended]], amount[known],
     )
     return History(
         as_of, days, won_by_age, closed_by_age, at_risk, values, arrivals, left, left_squares, closed[wins],
         _summed(amount[wins]), _summed(amount[wins] ** 2),
     )
+
+
+def _days(moments: Floats, as_of: float, days: int) -> Ints:
+    """The days of moments, counted from the first of so many."""
+    # In place: there are as many moments as deals.
+    found = moments - as_of
+    found /= DAY
+    np.floor(found, out=found)
+    found += days
+    return found.astype(np.int64)
 
 
 def run_off(history: History, first: int, day: int, shares: Floats, won: float) -> Sum:
@@ -162,19 +171,23 @@ def _hazard(events: Floats, exposure: Floats) -> Floats:
     return np.repeat(hazard, np.diff(np.append(_AGES, OLDEST + 1)), axis=1)
 
 
-def _matrices(days: int, start: Ints, end: Floats, won: Bools, value: Floats) -> tuple[Floats, ...]:
-    """The fields of a history from ``won`` to ``open_squares``; ``start`` and ``end`` are days, infinite when open."""
-    known = end >= 0
-    if not known.all():
-        start, end, won, value = start[known], end[known], won[known], value[known]
-    done = np.flatnonzero(np.isfinite(end))
-    day = end[done].astype(np.int64)
-    cell = day * (OLDEST + 1) + np.clip(day - start[done], 0, OLDEST)
+def _matrices(days: int, start: Ints, ended: Ints, day: Ints, won: Bools, value: Floats) -> tuple[Floats, ...]:
+    """The fields of a history from ``won`` to ``open_squares``, of deals opened on days ``start``; those at places
+    ``ended`` were closed on ``day``, and ``won`` or not."""
+    if day.min(initial=0) < 0:
+        # What was closed before the first day has no part in the history.
+        late, there = day >= 0, np.ones(start.size, dtype=np.bool_)
+        there[ended[~late]] = False
+        ended = np.cumsum(there)[ended[late]] - 1
+        start, day, won, value = start[there], day[late], won[late], value[there]
+    cell = day - start[ended]
+    np.clip(cell, 0, OLDEST, out=cell)
+    cell += day * (OLDEST + 1)
 
     def by_age(cells: Ints, weights: Floats | None = None) -> Floats:
         return np.bincount(cells, weights, days * (OLDEST + 1)).reshape(days, -1).astype(np.float64)
 
-    squares, worth = value**2, value[done]
+    squares, worth = value**2, value[ended]
     closed = np.stack([by_age(cell), by_age(cell, worth), by_age(cell, worth**2)])
     opened = np.stack([np.bincount(start, part, days).astype(np.float64) for part in (None, value, squares)])
     there = _there(opened, closed)
@@ -182,7 +195,7 @@ def _matrices(days: int, start: Ints, end: Floats, won: Bools, value: Floats) ->
     known_then = there[1:].copy()
     known_then[..., 0] = 0.0
     return (
-        _summed(by_age(cell[won[done]])), _summed(closed[0]), _summed(there[0, :-1]),
+        _summed(by_age(cell[won])), _summed(closed[0]), _summed(there[0, :-1]),
         _summed(there[1, :-1]), _summed(opened.T), known_then[0], known_then[1],
     )
 
