@@ -6,6 +6,7 @@ The last axis is duration, any axes before it are stages (or anything else that 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -107,25 +108,39 @@ def period_risk(
     Raises:
         ValueError: shapes do not fit, edges do not ascend, counts are negative, or the days are out of order.
     """
+    return period_risks(finished, open_, edges, [(from_day, to_day)], now_day)[0]
+
+
+def period_risks(
+    finished: ArrayLike, open_: ArrayLike, edges: ArrayLike, periods: Sequence[tuple[float, float]], now_day: float
+) -> list[RiskSets]:
+    """:func:`period_risk` of several periods of the same visits, for less than each by itself.
+
+    Raises:
+        ValueError: as :func:`period_risk`.
+    """
     ended, still, grid = _counts(finished), _counts(open_), _grid(edges)
     days, buckets = ended.shape[-2:]
     if buckets != grid.size - 1 or still.shape != ended.shape[:-1]:
         raise ValueError("finished must be (..., days, buckets) with one bucket more than edges, and open_ (..., days)")
-    if not from_day < to_day <= now_day or days >= now_day + 1:
+    if any(not start < end <= now_day for start, end in periods) or days >= now_day + 1:
         raise ValueError("a period must end by now, after its start, and no visit may begin after now")
     entry = np.arange(days, dtype=np.float64)[:, None]
     length: Floats = np.minimum(now_day - entry, 1.0)
     until_now = _ended_by(now_day - entry, length, grid)
     known = np.where(until_now > 1e-9, until_now, 1.0)
-    within = (_ended_by(to_day - entry, length, grid) - _ended_by(from_day - entry, length, grid)) / known
-    events = np.einsum("...db,db->...b", ended, np.maximum(within, 0))
     # Of the visits of a day, those not ended at an age are spread evenly over it: ends do not depend on the hour.
-    weighted = ended / known
-    left = (still + ended.sum(axis=-1))[..., None] - np.cumsum(weighted, axis=-1)
+    left = (still + ended.sum(axis=-1))[..., None] - np.cumsum(ended / known, axis=-1)
     middles = (grid[:-1] + grid[1:]) / 2
-    present = np.clip(to_day - entry - middles, 0, length) - np.clip(from_day - entry - middles, 0, length)
-    staying = np.einsum("...db,db->...b", left, present / length)
-    return RiskSets(events, events + np.maximum(staying, 0))
+    moments = {moment: (_ended_by(moment - entry, length, grid), np.clip(moment - entry - middles, 0, length))
+               for moment in {moment for period in periods for moment in period}}
+    found = []
+    for start, end in periods:
+        (before, absent), (after, present) = moments[start], moments[end]
+        events = np.einsum("...db,db->...b", ended, np.maximum((after - before) / known, 0))
+        staying = np.einsum("...db,db->...b", left, (present - absent) / length)
+        found.append(RiskSets(events, events + np.maximum(staying, 0)))
+    return found
 
 
 def slowdown(
@@ -149,8 +164,7 @@ def slowdown(
         raise ValueError("both periods need at least one day")
     end = math.floor(now_day) - 1
     start = end - recent
-    late = period_risk(finished, open_, edges, start, end, now_day)
-    early = period_risk(finished, open_, edges, start - before, start, now_day)
+    late, early = period_risks(finished, open_, edges, [(start, end), (start - before, start)], now_day)
     found = log_rank(late.events, late.at_risk, early.events, early.at_risk, rho=1.0)
     return Slowdown(found.z, holm(found.p_slower))
 
