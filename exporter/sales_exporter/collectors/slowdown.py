@@ -90,7 +90,11 @@ class Comparison:
 
 
 def compared(ledger: View, now: float) -> Comparison:
-    """Today's test and yesterday's for every open stage."""
+    """Today's test and yesterday's for every open stage; made once for all who ask at a moment."""
+    return ledger.once("slowdown", now, lambda: _compared(ledger, now))
+
+
+def _compared(ledger: View, now: float) -> Comparison:
     codes = [code for code, kind in enumerate(ledger.scheme.kinds) if kind == "open"]
     names = [ledger.scheme.stages[code] for code in codes]
     first, today = first_day(ledger), ledger.scheme.calendar.day(now)

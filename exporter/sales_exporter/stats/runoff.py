@@ -176,10 +176,10 @@ def _matrices(days: int, start: Ints, ended: Ints, day: Ints, won: Bools, value:
     ``ended`` were closed on ``day``, and ``won`` or not."""
     if day.min(initial=0) < 0:
         # What was closed before the first day has no part in the history.
-        late, there = day >= 0, np.ones(start.size, dtype=np.bool_)
-        there[ended[~late]] = False
-        ended = np.cumsum(there)[ended[late]] - 1
-        start, day, won, value = start[there], day[late], won[late], value[there]
+        late, kept = day >= 0, np.ones(start.size, dtype=np.bool_)
+        kept[ended[~late]] = False
+        ended = np.cumsum(kept)[ended[late]] - 1
+        start, day, won, value = start[kept], day[late], won[late], value[kept]
     cell = day - start[ended]
     np.clip(cell, 0, OLDEST, out=cell)
     cell += day * (OLDEST + 1)
