@@ -130,7 +130,9 @@ def period_risks(
     until_now = _ended_by(now_day - entry, length, grid)
     known = np.where(until_now > 1e-9, until_now, 1.0)
     # Of the visits of a day, those not ended at an age are spread evenly over it: ends do not depend on the hour.
-    left = (still + ended.sum(axis=-1))[..., None] - np.cumsum(ended / known, axis=-1)
+    left = ended / known
+    np.cumsum(left, axis=-1, out=left)
+    np.subtract((still + ended.sum(axis=-1))[..., None], left, out=left)
     middles = (grid[:-1] + grid[1:]) / 2
     moments = {moment: (_ended_by(moment - entry, length, grid), np.clip(moment - entry - middles, 0, length))
                for moment in {moment for period in periods for moment in period}}
@@ -177,12 +179,19 @@ def _lasting(ended: Floats, at_risk: Floats) -> Floats:
 
 def _ended_by(span: Floats, length: Floats, grid: Floats) -> Floats:
     """Probability that entry, even over ``length``, and duration, even over its bucket, add up to at most ``span``."""
-    width, rest = np.diff(grid), span - grid[:-1]
-    total = np.clip(rest, 0, length + width)
+    width, total = np.diff(grid), span - grid[:-1]
+    np.clip(total, 0, length + width, out=total)
     area = total**2 / 2
-    for part in (length, width):
-        area -= np.maximum(total - part, 0) ** 2 / 2
-    return np.asarray(area / (length * width))
+    # In place: the first look of a day touches less fresh memory.
+    part = np.empty_like(total)
+    for side in (length, width):
+        np.subtract(total, side, out=part)
+        np.maximum(part, 0, out=part)
+        part *= part
+        part /= 2
+        area -= part
+    area /= length * width
+    return np.asarray(area)
 
 
 def _grid(edges: ArrayLike) -> Floats:
