@@ -18,7 +18,7 @@ from sales_exporter.collectors.advice import (
 )
 from sales_exporter.collectors.budgets import best_channel_under_funded, campaign_below_cost_target, losing_channel
 from sales_exporter.collectors.deals import Deals
-from sales_exporter.collectors.funding import Funded, funded, together
+from sales_exporter.collectors.funding import Funded, campaign_costs, funded, together, within
 from sales_exporter.collectors.given import Given, Recommendation
 from sales_exporter.collectors.money import Rates
 from sales_exporter.collectors.recommendations import MOST, Recommendations, of, samples
@@ -317,6 +317,7 @@ async def test_an_empty_database_gives_no_advice(database: Database) -> None:
 async def test_channels_are_judged_by_leads_of_a_quarter_that_had_a_quarter(database: Database) -> None:
     leads = [Lead(f"l{age}", age, "fair") for age in (30, 100, 150, 170, 200)] + [Lead("none", 120, None)]
     deals = [Deal(f"d{age}", f"l{age}", 5, 10.0 * age) for age in (30, 100, 150, 200)]
+    deals.append(Deal("old", "l200", 190, 1.0))
     write(database, leads, [], deals)
     for age, amount in ((30, 7), (100, 400), (170, 600), (200, 9)):
         database.execute("INSERT INTO sales.spend (spend_day, channel_id, amount, currency)"
@@ -330,7 +331,12 @@ async def test_channels_are_judged_by_leads_of_a_quarter_that_had_a_quarter(data
             ("leads", "deals", "spend"), relations, Business(), AS_OF.timestamp(), lambda: reader_of.reader(30))
     finally:
         await reader_of.close()
-    (found,) = funded(Deals.at(view, AS_OF.timestamp()), Rates("EUR"), "UTC", AS_OF.timestamp())
+    known = Rates("EUR"), "UTC", AS_OF.timestamp()
+    every = Deals.at(view, AS_OF.timestamp())
+    some = within(every, AS_OF.timestamp())
+    (found,) = funded(every, *known)
+    assert len(some.records) < len(every.records)
+    assert (funded(some, *known), campaign_costs(some, *known)) == ([found], campaign_costs(every, *known))
     assert (found.channel, found.leads, found.entry.deals) == ("fair", 3, 2)
     assert (found.entry.spend, found.entry.revenue, found.roas.value) == (1_000, 2_500, 2.5)
     assert together([found, found]).value == 2.5  # type: ignore[union-attr]

@@ -71,3 +71,15 @@ def test_sums_are_the_same_whether_the_range_of_numbers_is_small_or_vast(rows: l
     found = view(columns).cells(FUNNEL, "hour", "channel", "stage")
     assert found.total() == len(rows)
     assert dict(found.sum_by("stage")) == dict(view(columns).cells(FUNNEL, "stage"))
+
+
+def test_what_two_ask_of_one_state_at_a_moment_is_computed_once() -> None:
+    view, asked = View(), []
+
+    def compute() -> int:
+        asked.append(1)
+        return len(asked)
+
+    assert [view.once("a", now, compute) for now in (1.0, 1.0, 2.0, 2.0)] == [1, 1, 2, 2]
+    assert view.once("b", 2.0, compute) == 3
+    assert view.joined("leads", {}).once("a", 2.0, compute) == 4

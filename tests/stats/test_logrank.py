@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sales_exporter.stats.logrank import DAY, holm, log_rank, period_risk, slowdown
+from sales_exporter.stats.logrank import DAY, holm, log_rank, period_risk, period_risks, slowdown
 
 EDGES = 60 * 1.05 ** np.arange(200)
 
@@ -145,6 +145,8 @@ def test_periods_share_out_every_end() -> None:
     finished, waiting = cells(rng.uniform(0, 20, 500), rng.exponential(4, 500), 20)
     parts = [period_risk(finished, waiting, EDGES, a, b, 20).events for a, b in ((-5, 7), (7, 13), (13, 20))]
     assert sum(parts) == pytest.approx(finished.sum(axis=0))
+    together = period_risks(finished, waiting, EDGES, [(-5, 7), (7, 13), (13, 20)], 20)
+    assert np.array_equal([found.events for found in together], parts)
 
 
 def test_an_open_visit_is_at_risk_up_to_its_age_and_no_further() -> None:

@@ -55,6 +55,10 @@ class Deals:
         """Places of the deals with a result."""
         return np.flatnonzero(self.result == result)
 
+    def take(self, which: NDArray[np.bool_]) -> Deals:
+        """Those of a mask, in the same order."""
+        return Deals(self.view, self.records.take(which), self.now, self.result[which], self.ended[which])
+
     def closed(self, places: Ints) -> Floats:
         """When deals were closed, in epoch seconds; -inf of one that was not, or not yet."""
         closed = self.ended[places]

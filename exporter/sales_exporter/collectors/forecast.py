@@ -124,15 +124,15 @@ def revenue(found: Deals, rates: money.Rates, zone: str) -> Iterator[Sample]:
     """Forecasts with their backtests; nothing where too little of the past is known."""
     places = np.flatnonzero(np.isin(found.result, (book.WON, book.LOST, book.OPEN)))
     values = found.values(places, rates) / 100
-    opened = found.records["opened"][places].astype(np.float64)
-    closed = found.closed(places)
     # What is no revenue cannot be forecast as such: a credit note is a correction of the past.
-    sane = np.isfinite(values) & (values >= 0)
-    if np.count_nonzero(found.result[places][sane] == book.WON) < LEAST_WINS:
+    values[values < 0] = np.nan
+    won = found.result[places] == book.WON
+    if np.count_nonzero(won & np.isfinite(values)) < LEAST_WINS:
         return
-    history = aggregate(
-        np.where(opened == book.UNKNOWN, np.nan, opened)[sane], np.where(np.isfinite(closed), closed, np.nan)[sane],
-        (found.result[places] == book.WON)[sane], values[sane], found.now)
+    opened, closed = found.records["opened"][places].astype(np.float64), found.ended[places].astype(np.float64)
+    opened[opened == book.UNKNOWN] = np.nan
+    closed[closed >= found.now] = np.nan
+    history = aggregate(opened, closed, won, values, found.now)
     for name, start, end in periods(found.now, zone):
         made = forecast(history, start, end)
         if made is not None:
@@ -176,15 +176,15 @@ def curves(ledger: View, now: float) -> WinCurves:
     """
     columns, counts = ledger.read(visit.STAYS, ledger.scheme.calendar.day(now - LEARN_DAYS * 86_400))
     size, groups = len(ledger.scheme.stages), -(-(len(EDGES) + 1) // GROUPS)
-    ends = np.zeros((size, groups, size))
-    np.add.at(ends, (columns["stage"], columns["bucket"] // GROUPS, columns["to"]), counts)
+    cell = (columns["stage"] * groups + columns["bucket"] // GROUPS) * size + columns["to"]
+    ends = np.bincount(cell, counts, size * groups * size).reshape(size, groups, size).astype(np.float64)
     chance = absorbed(ends.sum(axis=1), ledger.scheme.of_kind("won"))
     won, all_ = ends @ chance, ends.sum(axis=2)
     edges = np.concatenate([[0.0], EDGES[GROUPS - 1 :: GROUPS]])[:groups]
     # Visits that go on are at risk as long as they have lasted.
     waiting = entries(ledger, ledger.scheme.calendar.day(now - LEARN_DAYS * 86_400), now)
-    lasting = np.zeros((size, groups))
-    np.add.at(lasting, (waiting.stage, np.searchsorted(edges, waiting.ages, side="right") - 1), waiting.open)
+    cell = waiting.stage * groups + np.searchsorted(edges, waiting.ages, side="right") - 1
+    lasting = np.bincount(cell, waiting.open, size * groups).reshape(size, groups).astype(np.float64)
     at_risk = np.cumsum((all_ + lasting)[:, ::-1], axis=1)[:, ::-1]
     # Rounding must not make more of them end than were there.
     won = np.minimum(won, all_)

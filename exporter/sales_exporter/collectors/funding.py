@@ -33,6 +33,13 @@ class Funded:
     roas: Estimate
 
 
+def within(deals: Deals, now: float) -> Deals:
+    """Those that :func:`funded` and :func:`campaign_costs` look at: closed since the older days began, or of leads
+    created since then."""
+    start = Windows.hourly(now, (OLD,)).starts[0]
+    return deals.take((deals.ended >= start) | (deals.records["created"] >= start))
+
+
 def funded(deals: Deals, rates: Rates, zone: str, now: float) -> list[Funded]:
     """Channels with spend, of the leads that were created in those days and the spend of the same days."""
     windows = Windows.hourly(now, (OLD, YOUNG))

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from sales_exporter.collectors import Collector, Context, money
 from sales_exporter.collectors.advice import RULES
 from sales_exporter.collectors.deals import Deals, currencies
-from sales_exporter.collectors.funding import Funded, campaign_costs, funded
+from sales_exporter.collectors.funding import Funded, campaign_costs, funded, within
 from sales_exporter.collectors.given import LEAST, Given, Recommendation
 from sales_exporter.collectors.kept import Kept
 from sales_exporter.collectors.key import COST_TARGET, Targets, targets_sql
@@ -76,7 +76,7 @@ class Recommendations(Collector):
             rates = await money.rates(ctx, {*currencies(ledger, deals), *currencies(ledger, spend)})
 
         def budget() -> Budget:
-            known = Deals.at(ledger, ctx.now), rates, ctx.business.reporting_timezone, ctx.now
+            known = within(Deals.at(ledger, ctx.now), ctx.now), rates, ctx.business.reporting_timezone, ctx.now
             return funded(*known), campaign_costs(*known)
 
         return await self.budget.get(key, len(deals), budget)

@@ -16,7 +16,7 @@ from sales_exporter.ledger.scheme import EDGES
 from sales_exporter.ledger.view import View
 from sales_exporter.model import Definition, Sample, gauge
 from sales_exporter.stats.intervals import LEVEL
-from sales_exporter.stats.logrank import BEFORE_DAYS, RECENT_DAYS, RiskSets, holm, log_rank, period_risk
+from sales_exporter.stats.logrank import BEFORE_DAYS, RECENT_DAYS, RiskSets, holm, log_rank, period_risks
 from sales_exporter.stats.special import ndtri
 
 SLOWER = 0.01
@@ -90,7 +90,11 @@ class Comparison:
 
 
 def compared(ledger: View, now: float) -> Comparison:
-    """Today's test and yesterday's for every open stage."""
+    """Today's test and yesterday's for every open stage; made once for all who ask at a moment."""
+    return ledger.once("slowdown", now, lambda: _compared(ledger, now))
+
+
+def _compared(ledger: View, now: float) -> Comparison:
     codes = [code for code, kind in enumerate(ledger.scheme.kinds) if kind == "open"]
     names = [ledger.scheme.stages[code] for code in codes]
     first, today = first_day(ledger), ledger.scheme.calendar.day(now)
@@ -100,8 +104,7 @@ def compared(ledger: View, now: float) -> Comparison:
     days = Days.ending(ledger.scheme.calendar, now, max(first, today - HISTORY_DAYS))
     found = stays(ledger, days)
     finished, still = found.finished[codes], found.open[codes]
-    late, early = periods(finished, still, days.now)
-    earlier = periods(finished, still, days.now, back=1)
+    late, early, *earlier = periods(finished, still, days.now)
     factor, lower, upper = slower(late, early)
     end = today - 1
     ends = [exits(ledger, codes, end - RECENT_DAYS, end),
@@ -109,15 +112,15 @@ def compared(ledger: View, now: float) -> Comparison:
     return Comparison(names, p_values(late, early), p_values(*earlier), factor, lower, upper, *ends)
 
 
-def periods(finished: Floats, still: Floats, now: float, back: int = 0) -> tuple[RiskSets, RiskSets]:
-    """Risk sets of the days that are tested and of those before, as of ``back`` days ago.
+def periods(finished: Floats, still: Floats, now: float) -> list[RiskSets]:
+    """Risk sets of the days that are tested and of those before, as of today and then as of yesterday.
 
     The last complete day is left out, as :func:`sales_exporter.stats.logrank.slowdown` does.
     """
-    end = math.floor(now) - 1 - back
-    start = end - RECENT_DAYS
-    return (period_risk(finished, still, EDGES, start, end, now),
-            period_risk(finished, still, EDGES, start - BEFORE_DAYS, start, now))
+    ends = (math.floor(now) - 1, math.floor(now) - 2)
+    return period_risks(finished, still, EDGES, [
+        period for end in ends
+        for period in ((end - RECENT_DAYS, end), (end - RECENT_DAYS - BEFORE_DAYS, end - RECENT_DAYS))], now)
 
 
 def p_values(late: RiskSets, early: RiskSets) -> Floats:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from sales_exporter.ledger.scheme import Scheme
 from sales_exporter.ledger.source import Names
 
 NONE = "(none)"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,19 @@ class View:
     ready: frozenset[str] = frozenset()
     """Sources that are filled."""
     books: Mapping[str, Records] = field(default_factory=dict)
+    _found: dict[str, tuple[float, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, name: str, now: float, compute: Callable[[], T]) -> T:
+        """What is computed from this state under a name at a moment: what two collectors need is computed for both.
+
+        The newest moment is kept. It must not hold the view, which would then outlive its pass. Two threads at the
+        same time may both compute it.
+        """
+        found = self._found.get(name)
+        if found is None or found[0] != now:
+            found = self._found[name] = now, compute()
+        value: T = found[1]
+        return value
 
     def joined(self, source: str, cubes: Mapping[str, Cube], books: Mapping[str, Book] | None = None) -> View:
         """With the cells and records of one more source."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sales_exporter.stats.runoff import DAY, Floats, History, Sum, run_off
+from sales_exporter.stats.runoff import DAY, Floats, History, Ints, Sum, run_offs
 from sales_exporter.stats.special import gammaincinv
 
 QUANTILES = (0.025, 0.10, 0.25, 0.50, 0.75, 0.90, 0.975)
@@ -89,8 +89,8 @@ def forecast(history: History, start: float, end: float) -> Forecast | None:
     origins = (history.days - back[history.days - back >= max(WARM_UP, -begun)])[::-1]
     if origins.size < LEAST_ORIGINS:
         return None
-    past = [_ahead(history, int(day), ahead) for day in origins]
-    means, variances = np.array(past).T
+    every, spreads = _expected(history, np.append(origins, history.days), ahead)
+    means, variances = every[:-1], spreads[:-1]
     moment = history.began(origins)
     came = history.between(history.revenue, moment + ahead.start * DAY, moment + ahead.end * DAY)
     had = history.between(history.revenue, moment + min(begun, 0.0) * DAY, moment)
@@ -98,9 +98,10 @@ def forecast(history: History, start: float, end: float) -> Forecast | None:
     weight = min(1.0, STEP / (ahead.end - ahead.start))
     factors = [_inflation(squares[origins + ahead.end <= day], weight) for day in origins]
     bands = np.array([
-        _quantiles(mean, variance * factor) for (mean, variance), factor in zip(past, factors, strict=True)
+        _quantiles(mean, variance * factor)
+        for mean, variance, factor in zip(means.tolist(), variances.tolist(), factors, strict=True)
     ])
-    now = _ahead(history, history.days, ahead)
+    now = Sum(float(every[-1]), float(spreads[-1]))
     so_far = float(history.between(history.revenue, min(start, history.as_of), history.as_of))
     spread = _quantiles(now.mean, now.variance * _inflation(squares, weight))
     length = max(ahead.end - begun, STEP)
@@ -121,17 +122,17 @@ def _judged(came: Floats, total: Floats, means: Floats, bands: Floats, periods: 
     )
 
 
-def _ahead(history: History, day: int, ahead: _Ahead) -> Sum:
-    """What is expected in the rest of a period from what was known when ``day`` began."""
-    first, now = max(day - WINDOW, 0), float(history.began(day))
-    won = float(history.between(history.revenue, now - (day - first) * DAY, now))
-    squares = float(history.between(history.squares, now - (day - first) * DAY, now))
-    length = (ahead.end - ahead.start) / (day - first)
+def _expected(history: History, days: Ints, ahead: _Ahead) -> tuple[Floats, Floats]:
+    """Mean and variance of the rest of a period, from what was known when each of the days began."""
+    first, now = np.maximum(days - WINDOW, 0), history.began(days)
+    since = now - (days - first) * DAY
+    won, squares = (history.between(sums, since, now) for sums in (history.revenue, history.squares))
+    length = (ahead.end - ahead.start) / (days - first)
     # Without any deal at risk, as when no opening is known, the level is all there is.
-    runoff = run_off(history, first, day, ahead.shares, won)
-    mean, chance = np.nanmean([(won * length, squares * length), runoff], axis=0)
-    doubt = mean**2 * squares / won**2 if won > 0 else 0.0
-    return Sum(float(mean), float(chance + doubt))
+    runoff = np.stack(run_offs(history, first, days, ahead.shares, won))
+    mean, chance = np.nanmean([np.stack([won * length, squares * length]), runoff], axis=0)
+    doubt = np.divide(mean**2 * squares, won**2, out=np.zeros_like(mean), where=won > 0)
+    return mean, chance + doubt
 
 
 def _inflation(squares: Floats, weight: float) -> float:

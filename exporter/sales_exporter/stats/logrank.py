@@ -6,6 +6,7 @@ The last axis is duration, any axes before it are stages (or anything else that 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -107,20 +108,35 @@ def period_risk(
     Raises:
         ValueError: shapes do not fit, edges do not ascend, counts are negative, or the days are out of order.
     """
+    return period_risks(finished, open_, edges, [(from_day, to_day)], now_day)[0]
+
+
+def period_risks(
+    finished: ArrayLike, open_: ArrayLike, edges: ArrayLike, periods: Sequence[tuple[float, float]], now_day: float
+) -> list[RiskSets]:
+    """:func:`period_risk` of several periods of the same visits, for less than each by itself.
+
+    Raises:
+        ValueError: as :func:`period_risk`.
+    """
     ended, still, grid = _counts(finished), _counts(open_), _grid(edges)
     if still.shape != ended.shape[:-1]:
         raise ValueError("finished must be (..., days, buckets) with one bucket more than edges, and open_ (..., days)")
-    known, within = _period(ended.shape, grid, from_day, to_day, now_day)
-    events = np.einsum("...db,db->...b", ended, within)
-    entry = np.arange(ended.shape[-2], dtype=np.float64)[:, None]
-    length: Floats = np.minimum(now_day - entry, 1.0)
+    entry, length, known = _known(ended.shape, grid, periods, now_day)
     # Of the visits of a day, those not ended at an age are spread evenly over it: ends do not depend on the hour.
-    weighted = ended / known
-    left = (still + ended.sum(axis=-1))[..., None] - np.cumsum(weighted, axis=-1)
+    left = ended / known
+    np.cumsum(left, axis=-1, out=left)
+    np.subtract((still + ended.sum(axis=-1))[..., None], left, out=left)
     middles = (grid[:-1] + grid[1:]) / 2
-    present = np.clip(to_day - entry - middles, 0, length) - np.clip(from_day - entry - middles, 0, length)
-    staying = np.einsum("...db,db->...b", left, present / length)
-    return RiskSets(events, events + np.maximum(staying, 0))
+    moments = {moment: (_ended_by(moment - entry, length, grid), np.clip(moment - entry - middles, 0, length))
+               for moment in {moment for period in periods for moment in period}}
+    found = []
+    for start, end in periods:
+        (before, absent), (after, present) = moments[start], moments[end]
+        events = np.einsum("...db,db->...b", ended, np.maximum((after - before) / known, 0))
+        staying = np.einsum("...db,db->...b", left, (present - absent) / length)
+        found.append(RiskSets(events, events + np.maximum(staying, 0)))
+    return found
 
 
 def period_events(
@@ -132,8 +148,9 @@ def period_events(
         ValueError: as :func:`period_risk`.
     """
     ended, grid = _counts(finished), _grid(edges)
-    _, within = _period(ended.shape, grid, from_day, to_day, now_day)
-    return np.asarray(np.einsum("...db,db->...b", ended, within))
+    entry, length, known = _known(ended.shape, grid, [(from_day, to_day)], now_day)
+    before, after = (_ended_by(moment - entry, length, grid) for moment in (from_day, to_day))
+    return np.asarray(np.einsum("...db,db->...b", ended, np.maximum((after - before) / known, 0)))
 
 
 def slowdown(
@@ -157,8 +174,7 @@ def slowdown(
         raise ValueError("both periods need at least one day")
     end = math.floor(now_day) - 1
     start = end - recent
-    late = period_risk(finished, open_, edges, start, end, now_day)
-    early = period_risk(finished, open_, edges, start - before, start, now_day)
+    late, early = period_risks(finished, open_, edges, [(start, end), (start - before, start)], now_day)
     found = log_rank(late.events, late.at_risk, early.events, early.at_risk, rho=1.0)
     return Slowdown(found.z, holm(found.p_slower))
 
@@ -169,32 +185,36 @@ def _lasting(ended: Floats, at_risk: Floats) -> Floats:
     return np.concatenate((np.ones_like(after[..., :1]), np.maximum(after[..., :-1], 0)), axis=-1)
 
 
-def _period(
-    shape: tuple[int, ...], grid: Floats, from_day: float, to_day: float, now_day: float
-) -> tuple[Floats, Floats]:
-    """By day of entry and bucket: the share of the ends that can be known by now, and of these that of the period."""
+def _known(
+    shape: tuple[int, ...], grid: Floats, periods: Sequence[tuple[float, float]], now_day: float
+) -> tuple[Floats, Floats, Floats]:
+    """By day of entry its start and its length so far, and by bucket the share of the ends that can be known by now."""
     days, buckets = shape[-2:]
     if buckets != grid.size - 1:
         raise ValueError("finished must be (..., days, buckets) with one bucket more than edges, and open_ (..., days)")
-    if not from_day < to_day <= now_day or days >= now_day + 1:
+    if any(not start < end <= now_day for start, end in periods) or days >= now_day + 1:
         raise ValueError("a period must end by now, after its start, and no visit may begin after now")
     entry = np.arange(days, dtype=np.float64)[:, None]
     length: Floats = np.minimum(now_day - entry, 1.0)
     until_now = _ended_by(now_day - entry, length, grid)
-    known = np.where(until_now > 1e-9, until_now, 1.0)
-    to_end = until_now if to_day == now_day else _ended_by(to_day - entry, length, grid)
-    within = (to_end - _ended_by(from_day - entry, length, grid)) / known
-    return known, np.maximum(within, 0)
+    return entry, length, np.where(until_now > 1e-9, until_now, 1.0)
 
 
 def _ended_by(span: Floats, length: Floats, grid: Floats) -> Floats:
     """Probability that entry, even over ``length``, and duration, even over its bucket, add up to at most ``span``."""
-    width, rest = np.diff(grid), span - grid[:-1]
-    total = np.clip(rest, 0, length + width)
+    width, total = np.diff(grid), span - grid[:-1]
+    np.clip(total, 0, length + width, out=total)
     area = total**2 / 2
-    for part in (length, width):
-        area -= np.maximum(total - part, 0) ** 2 / 2
-    return np.asarray(area / (length * width))
+    # In place: the first look of a day touches less fresh memory.
+    part = np.empty_like(total)
+    for side in (length, width):
+        np.subtract(total, side, out=part)
+        np.maximum(part, 0, out=part)
+        part *= part
+        part /= 2
+        area -= part
+    area /= length * width
+    return np.asarray(area)
 
 
 def _grid(edges: ArrayLike) -> Floats:
