@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -91,13 +91,20 @@ class Metric:
         Raises:
             MetricError: labels differ from the metric's, a label value is no string, or the number is none.
         """
+        return self._sample(self.placed(labels), number)
+
+    def placed(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Values by name of the label in the metric's order, cut and mended.
+
+        Raises:
+            MetricError: labels differ from the metric's, or a label value is no string.
+        """
         if len(labels) != len(self.labels):
             raise MetricError(f"{self.name} takes the labels {self.labels}, not {tuple(labels)}")
         try:
-            values = tuple([_checked(self.name, name, labels[name]) for name in self.labels])
+            return tuple([_checked(self.name, name, labels[name]) for name in self.labels])
         except KeyError as missing:
             raise MetricError(f"{self.name} lacks the label {missing}") from None
-        return self._sample(values, number)
 
     def labelled(self, values: Sequence[str]) -> tuple[str, ...]:
         """Label values in the metric's order, cut and mended as those of a sample are.

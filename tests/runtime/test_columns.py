@@ -113,3 +113,12 @@ async def test_readings_leave_no_classes_behind(database: Database) -> None:
     before = len(_Array.__subclasses__())
     await column(database, "(1)")
     assert len(_Array.__subclasses__()) == before
+
+
+@pytest.mark.parametrize("texts", [
+    ["plain"], ["a,b", "NULL", "", " ", "{}"], ['a"b', "c"], ['","'], ["back\\slash", "d"], ["ü€", "x\ty"], [],
+])
+async def test_texts_arrive_in_a_statement_as_they_are(database: Database, texts: list[str]) -> None:
+    async with database.reader(5) as db:
+        found = await db.columns("SELECT v FROM unnest(%(texts)s::text[]) AS t (v)", ("v",), texts=texts)
+    assert list(found["v"]) == texts

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 
 from sales_exporter.collectors.cardinality import NONE, OTHER, label
 from sales_exporter.collectors.deals import Deals, Floats
 from sales_exporter.collectors.returns import CASH, COHORT, Facts
-from sales_exporter.collectors.windows import Windows
-from sales_exporter.collectors.wins import SPENT, WON, Sums, Wins, cohort, compressed, held
+from sales_exporter.collectors.wins import SPENT, WON, Sums, Wins, held, nested
 from sales_exporter.ledger import deals as book
 from sales_exporter.ledger.calendar import Ints
 from sales_exporter.ledger.cells import Cells
 from sales_exporter.ledger.paths import channels, days
 from sales_exporter.ledger.view import View
-from sales_exporter.stats.attribution import MODELS, Credit, Journeys
+from sales_exporter.stats.attribution import MODELS, Credit, Journeys, decay, share_out
 
-T = TypeVar("T")
 SHARED = ("linear", "position", "time_decay", "markov", "shapley")
 """Models that divide a deal among several channels, by the name of their label."""
 TIMED = "time_decay"
@@ -29,23 +25,22 @@ MOST_CHANNELS = 60
 """Channels that are credited apart; what lies beyond is (other)."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Routes:
-    """The paths that occur, with the channels by code: ``plain`` is the place of a path among those without ages."""
+    """The paths that occur, with the channels by code. ``plain`` are those without ages, of which there are few.
+
+    ``members`` is 1 where one of them (row) holds a channel (column). ``owner``, ``channel`` and ``weight``, by time
+    decay, are of each touch of all paths; ``order`` has the paths by their plain one, which begin at ``starts``.
+    """
 
     labels: Sequence[str]
-    plain: Ints
-    paths: tuple[tuple[int, ...], ...]
-    aged: tuple[tuple[int, ...], ...]
-    days: tuple[tuple[float, ...], ...]
-
-    @cached_property
-    def members(self) -> Floats:
-        """1 where a path (row) holds a channel (column)."""
-        found = np.zeros((len(self.paths), len(self.labels)))
-        for place, path in enumerate(self.paths):
-            found[place, list(path)] = 1
-        return found
+    plain: Journeys
+    members: Floats
+    owner: Ints
+    channel: Ints
+    weight: Floats
+    order: Ints
+    starts: Ints
 
     @classmethod
     def of(cls, view: View, present: Ints, keep: Callable[[str], str]) -> Routes:
@@ -56,63 +51,59 @@ class Routes:
         apart = set(sorted(set(shown.values()) - {OTHER})[:MOST_CHANNELS])
         shown = {number: name if name in apart else OTHER for number, name in shown.items()}
         labels = sorted(set(shown.values()))
-        codes = np.array([labels.index(shown[number]) for number in numbers.tolist()], dtype=np.int64)
-        aged = tuple(_cut(codes[place].tolist(), lengths))
-        plain = {path: place for place, path in enumerate(dict.fromkeys(aged))}
+        codes = np.array([labels.index(shown[number]) for number in numbers.tolist()], dtype=np.int64)[place]
+        plain, paths = _distinct(codes, lengths)
+        members = np.zeros((len(paths), len(labels)))
+        for row, path in enumerate(paths):
+            members[row, list(path)] = 1
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        nothing = np.zeros(len(paths), dtype=np.int64)
         return cls(
-            labels, np.array([plain[path] for path in aged], dtype=np.int64), tuple(plain), aged,
-            tuple(_cut(days(touches, lengths).tolist(), lengths)))
+            labels, Journeys(len(labels), paths, nothing, nothing, nothing), members, owner, codes,
+            decay(owner, days(touches, lengths), len(lengths)), np.argsort(plain, kind="stable"),
+            np.flatnonzero(np.diff(np.sort(plain), prepend=-1)))
 
-    def journeys(self, won: Ints, lost: Ints, cents: Ints) -> Journeys:
-        """Journeys by path without ages, from counts by path."""
-        size = len(self.paths)
-        sums = [np.bincount(self.plain, column, size).astype(np.int64).tolist() for column in (won, lost)]
-        exact = np.zeros(size, dtype=np.int64)
-        np.add.at(exact, self.plain, cents)
-        return self._ways.counting(tuple(sums[0]), tuple(sums[1]), tuple(exact.tolist()))
+    def joined(self, column: Floats | Ints) -> Floats:
+        """A figure of each path and window, added up to paths without ages."""
+        if not len(column):
+            return column.astype(np.float64)
+        return np.asarray(np.add.reduceat(column[self.order], self.starts, axis=0))
 
-    def timed(self, won: Ints, cents: Ints) -> Journeys:
-        """Journeys by path with ages, of the won deals alone."""
-        return self._dated_ways.counting(tuple(won.tolist()), (0,) * len(self.aged), tuple(cents.tolist()))
-
-    # Each window has other counts of the same paths.
-    @cached_property
-    def _ways(self) -> Journeys:
-        nothing = (0,) * len(self.paths)
-        return Journeys(len(self.labels), self.paths, nothing, nothing, nothing)
-
-    @cached_property
-    def _dated_ways(self) -> Journeys:
-        nothing = (0,) * len(self.aged)
-        return Journeys(len(self.labels), self.aged, nothing, nothing, nothing, self.days)
+    def timed(self, cents: Ints) -> Floats:
+        """Weights of the channels by time decay, for revenue by path."""
+        found = np.bincount(self.channel, self.weight * cents[self.owner], len(self.labels))
+        return found.astype(np.float64)
 
 
-def _cut(values: list[T], lengths: Ints) -> Iterator[tuple[T, ...]]:
-    """Values one path after the other, by path."""
-    ends = np.cumsum(lengths)
-    for start, end in zip((ends - lengths).tolist(), ends.tolist(), strict=True):
-        yield tuple(values[start:end])
+def _distinct(codes: Ints, lengths: Ints) -> tuple[Ints, tuple[tuple[int, ...], ...]]:
+    """The place of each path among the distinct ones, and these in order of appearance."""
+    width = int(lengths.max(initial=1))
+    # Codes from 1 in rows of bytes: what is left of a row is zeros, which do not count for a text of numpy.
+    rows = np.zeros((len(lengths), max(width, 1)), dtype=np.uint8)
+    rows[np.arange(rows.shape[1]) < lengths[:, None]] = codes + 1
+    texts: list[bytes] = rows.view(f"S{rows.shape[1]}").ravel().tolist()
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    return (np.array([places[text] for text in texts], dtype=np.int64),
+            tuple(tuple(code - 1 for code in text) for text in places))
 
 
-def shared(deals: Deals, wins: Wins, windows: Windows, keep: Callable[[str], str]) -> Facts:
+def shared(deals: Deals, wins: Wins, keep: Callable[[str], str]) -> Facts:
     """Facts of the models that divide deals, by channel; campaigns have none.
 
     The journeys of a window are, by cash, the deals won or lost in it; by cohort, those of the leads created in it,
     won or not so far. The deals behind a channel's revenue are those that it touched. Its squares are as if each of
     these had brought it the same share of its amount.
     """
-    lost = _Lost.of(deals, windows)
-    _, present = compressed(np.concatenate([wins.path, lost.path]))
+    lost, names = _lost(deals, wins), wins.windows.names
+    present = np.union1d(wins.paths[0], np.concatenate([paths for paths, _ in lost.values()]))
     routes = Routes.of(deals.view, present, keep)
-    place, losses = np.searchsorted(present, wins.path), np.searchsorted(present, lost.path)
     sums: tuple[Sums, ...] = ({}, {}, {}, {})
     missed: Sums = {}
-    for basis, bucket, others in ((CASH, wins.closed, lost.closed), (COHORT, wins.created, lost.created)):
-        for number, window in enumerate(windows.names, 1):
-            inside = bucket >= number
-            totals = _Totals.of(place[inside], wins.cents[inside], losses[others >= number], len(present))
-            for model, credit in totals.credits(routes):
-                for code, column in enumerate(zip(*totals.behind(routes, credit), strict=True)):
+    for basis in (CASH, COHORT):
+        totals = _Totals.of(wins, basis, lost[basis], present, routes)
+        for at, window in enumerate(names):
+            for model, credit in totals.credits(routes, at):
+                for code, column in enumerate(zip(*totals.behind(credit, at), strict=True)):
                     if column[0]:
                         for kept, value in zip(sums, column, strict=True):
                             kept[routes.labels[code], NONE, window, model, basis] = float(value)
@@ -123,72 +114,74 @@ def shared(deals: Deals, wins: Wins, windows: Windows, keep: Callable[[str], str
         tuple(Cells(WON, kept) for kept in sums), Cells(("window", "model"), missed))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Lost:
-    """Deals of known leads, no test leads, that are not won: their paths, and the windows as Wins has them.
+def _lost(deals: Deals, wins: Wins) -> dict[str, tuple[Ints, Floats]]:
+    """By basis: paths, ascending, and the deals of each and window that are not won; by cash, that are lost.
 
-    ``closed`` is 0 for a deal that is not lost.
+    Only deals of known leads, no test leads.
     """
-
-    path: Ints
-    closed: Ints
-    created: Ints
-
-    @classmethod
-    def of(cls, deals: Deals, windows: Windows) -> _Lost:
-        records = deals.records
-        there = (deals.result != book.WON) & (deals.result <= book.OTHER) & (records["status"] < book.TEST)
-        known, created = cohort(records["created"], deals.now, windows)
-        places = np.flatnonzero(there & known)
-        lost = deals.result[places] == book.LOST
-        return cls(
-            records["path"][places].astype(np.int64), np.where(lost, held(deals.ended[places], windows), 0),
-            created[places])
+    records, windows = deals.records, wins.windows
+    born, result, wide = records["created"], deals.result, len(windows.names) + 1
+    there = (result != book.WON) & (result <= book.OTHER) & (records["status"] < book.TEST)
+    cohorts = there & (born != book.UNKNOWN) & (born < deals.now)
+    first = records["path"].astype(np.int64) * wide
+    found = {}
+    for basis, chosen, at in ((CASH, cohorts & (result == book.LOST), deals.ended), (COHORT, cohorts, born)):
+        # What no window holds drops out, and so does whatever is not chosen: quicker than to pick the others.
+        cells = np.bincount(first + held(at, windows) * chosen, minlength=wide)
+        table = nested(np.pad(cells, (0, -len(cells) % wide)), wide - 1)
+        paths = np.flatnonzero(table.any(axis=1))
+        found[basis] = paths, table[paths]
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Totals:
-    """Deals of one window by path: won, lost and without a rate, revenue in cents and squares in money."""
+    """Deals by window (column): ``earned`` (cents, never negative) by path, won and lost by path without ages, what
+    refunds take away, and deals, revenue, squares and deals without a rate of those that each channel touched."""
 
+    earned: Ints
+    cents: Ints
     won: Ints
     lost: Ints
-    unpriced: Ints
-    cents: Ints
-    squares: Floats
+    refunds: Ints
+    touched: tuple[Floats, Floats, Floats, Floats]
 
     @classmethod
-    def of(cls, won: Ints, amounts: Floats, lost: Ints, size: int) -> _Totals:
-        whole = np.nan_to_num(amounts).astype(np.int64)
-        cents = np.zeros(size, dtype=np.int64)
-        np.add.at(cents, won, whole)
+    def of(cls, wins: Wins, basis: str, lost: tuple[Ints, Floats], present: Ints, routes: Routes) -> _Totals:
+        """Of one basis, by the paths that are present."""
+        def placed(paths: Ints, column: Floats) -> Floats:
+            found = np.zeros((len(present), column.shape[1]))
+            found[np.searchsorted(present, paths)] = column
+            return found
+
+        paths, brought = wins.paths
+        deals, cents, squares, unpriced = (placed(paths, column) for column in (
+            brought[basis].deals, brought[basis].cents, brought[basis].squares, brought[basis].unpriced))
+        whole = cents.astype(np.int64)
+        # A path of refunds earns nothing: they stay unassigned.
+        earned = np.maximum(whole, 0)
+        won, revenue = routes.joined(deals), routes.joined(earned)
+        touched = [routes.members.T @ column for column in (
+            won, revenue / 100, routes.joined(squares), routes.joined(unpriced))]
         return cls(
-            np.bincount(won, minlength=size), np.bincount(lost, minlength=size),
-            np.bincount(won, np.isnan(amounts), size).astype(np.int64), cents,
-            np.bincount(won, (whole / 100) ** 2, size).astype(np.float64))
+            earned, revenue.astype(np.int64), won.astype(np.int64),
+            routes.joined(placed(*lost)).astype(np.int64), whole.sum(axis=0) - earned.sum(axis=0),
+            (touched[0], touched[1], touched[2], touched[3]))
 
-    def credits(self, routes: Routes) -> Iterator[tuple[str, Credit]]:
-        """The credit that each model gives. A path of refunds earns nothing: they stay unassigned."""
-        earned = np.maximum(self.cents, 0)
-        refunds = int(self.cents.sum() - earned.sum())
-        plain, timed = routes.journeys(self.won, self.lost, earned), routes.timed(self.won, earned)
+    def credits(self, routes: Routes, at: int) -> Iterator[tuple[str, Credit]]:
+        """The credit that each model gives in a window."""
+        plain = routes.plain.counting(self.won[:, at], self.lost[:, at], self.cents[:, at])
         for name in SHARED:
-            credit = _credit(name, timed if name == TIMED else plain)
-            yield name, credit._replace(unassigned=credit.unassigned + refunds)
+            credit = Credit(np.zeros(plain.channels, dtype=np.int64), 0, np.zeros(plain.channels))
+            if plain.total and name == TIMED:
+                credit = share_out(plain, routes.timed(self.earned[:, at]))
+            elif plain.total:
+                credit = MODELS[name](plain)
+            yield name, credit._replace(unassigned=credit.unassigned + int(self.refunds[at]))
 
-    def behind(self, routes: Routes, credit: Credit) -> tuple[Floats, Floats, Floats, Floats]:
+    def behind(self, credit: Credit, at: int) -> tuple[Floats, Floats, Floats, Floats]:
         """Deals, revenue, squares and deals without a rate of each channel."""
-        size, members = len(routes.labels), routes.members
-        deals, unpriced, revenue, squares = (
-            np.bincount(routes.plain, column, len(routes.paths)) @ members
-            for column in (self.won, self.unpriced, np.maximum(self.cents, 0) / 100, self.squares))
+        deals, revenue, squares, unpriced = (column[:, at] for column in self.touched)
         earned = credit.cents / 100
-        share = np.divide(earned, revenue, out=np.zeros(size), where=revenue > 0)
+        share = np.divide(earned, revenue, out=np.zeros(len(revenue)), where=revenue > 0)
         return deals, earned, squares * share**2, unpriced
-
-
-def _credit(model: str, journeys: Journeys) -> Credit:
-    if not sum(journeys.cents):
-        return Credit(np.zeros(journeys.channels, dtype=np.int64), 0, np.zeros(journeys.channels))
-    return MODELS[model](journeys)
-
-

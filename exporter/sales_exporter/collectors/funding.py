@@ -45,7 +45,7 @@ def funded(deals: Deals, rates: Rates, zone: str, now: float) -> list[Funded]:
     windows = Windows.hourly(now, (OLD, YOUNG))
     since, until = (number(first_day(start, ZoneInfo(zone))) for start in windows.starts)
     paid = spent(deals.view, rates, (since, until), until, windows)
-    facts = replace(Wins.of(deals, rates, windows).facts(windows, (LEAD,)), spent=paid).by("channel")
+    facts = replace(Wins.of(deals, rates, windows).facts((LEAD,)), spent=paid).by("channel")
     entries = facts.entries(windows, LEAD, COHORT)
     young = {entry.labels["channel"]: entry for entry in entries if entry.labels["window"] == YOUNG}
     older = [_less(entry, young[entry.labels["channel"]]) for entry in entries if entry.labels["window"] == OLD]
@@ -60,7 +60,7 @@ def campaign_costs(deals: Deals, rates: Rates, zone: str, now: float) -> list[Es
     windows = Windows.hourly(now, (YOUNG,))
     first, until = (number(first_day(moment, ZoneInfo(zone))) for moment in (windows.starts[0], now))
     paid = spent(deals.view, rates, (first,), until, windows)
-    facts = replace(Wins.of(deals, rates, windows).facts(windows, (LEAD,)), spent=paid).by("campaign")
+    facts = replace(Wins.of(deals, rates, windows).facts((LEAD,)), spent=paid).by("campaign")
     return [found for found in costs(facts.entries(windows, LEAD, CASH)) if found.labels["campaign"] != NONE]
 
 

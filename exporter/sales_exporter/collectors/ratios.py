@@ -12,7 +12,7 @@ from sales_exporter.stats.intervals import wilson
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A share of counted things, with its lower and upper bound."""
+    """A share of counted things, with its lower and upper bound; the three metrics have the same labels."""
 
     value: Metric
     lower: Metric
@@ -26,8 +26,11 @@ class Ratio:
     def __call__(self, value: float, lower: float, upper: float, /, **labels: str) -> Iterator[Sample]:
         """Samples of one estimate; nothing at all where it is undefined (NaN), and no bound that is."""
         if not math.isnan(value):
-            parts = ((self.value, value), (self.lower, lower), (self.upper, upper))
-            yield from (metric(number, **labels) for metric, number in parts if not math.isnan(number))
+            # The three have the same labels: they are looked through once.
+            where = self.value.placed(labels)
+            for metric, number in ((self.value, value), (self.lower, lower), (self.upper, upper)):
+                if not math.isnan(number):
+                    yield Sample(metric, where, float(number))
 
     def shares(self, counts: Iterable[tuple[Mapping[str, str], float, float]]) -> Iterator[Sample]:
         """Samples of ``(labels, successes, trials)`` with Wilson bounds; rows without trials are left out."""

@@ -88,8 +88,8 @@ class Reps(Collector):
     def _figures(self, found: Deals, rates: money.Rates, business: Business) -> list[Sample]:
         windows = Windows.hourly(found.now, business.windows)
         reps = numbered(found)
-        self._choose(reps, found, business.rep_limit)
-        cells = counted(found, reps, windows)
+        cells, sizes = counted(found, reps, windows)
+        self._choose(reps, sizes, business.rep_limit)
         recent = Recent.of(found, rates, reps, found.now)
         return [
             *ratios(cells.relabel("rep", self.top), windows),
@@ -98,11 +98,10 @@ class Reps(Collector):
             *scores(components(recent.records), business.rep_score_weights, self.top),
         ]
 
-    def _choose(self, reps: Roster, found: Deals, limit: int) -> None:
+    def _choose(self, reps: Roster, sizes: Ints, limit: int) -> None:
         if self.top.limit != limit:
             self.top = TopK("rep", limit)
-        there = reps.code[found.result <= book.OTHER]
-        self.top.rank(dict(zip(reps.names, np.bincount(there, minlength=len(reps.names)).tolist(), strict=True)))
+        self.top.rank(dict(zip(reps.names, sizes.tolist(), strict=True)))
 
     def _kept(self, rep: str) -> bool:
         return rep != NONE and self.top(rep) == rep
@@ -141,19 +140,21 @@ class Record:
     cycle: float | None
 
 
-def counted(found: Deals, reps: Roster, windows: Windows) -> Cells:
-    """Deals by rep, result and window."""
+def counted(found: Deals, reps: Roster, windows: Windows) -> tuple[Cells, Ints]:
+    """Deals by rep, result and window, and all deals of each rep."""
     counts: Counter[tuple[str, ...]] = Counter()
-    for code, result in enumerate((WON, LOST, OPEN, OTHER)):
-        places = found.where(code)
-        bucket = windows.holding(found.closed(places))
-        table = np.bincount(reps.code[places] * _WINDOWS + bucket, minlength=len(reps.names) * _WINDOWS)
-        for place in np.flatnonzero(table).tolist():
-            rep, held = divmod(place, _WINDOWS)
+    results = (WON, LOST, OPEN, OTHER)
+    # What was not closed by now lies in no window that begins; what does not exist yet is one result more.
+    bucket = windows.holding(np.where(found.ended < found.now, found.ended, np.uint32(0)))
+    cell = (reps.code * (len(results) + 1) + np.minimum(found.result, len(results))) * _WINDOWS + bucket
+    size = len(reps.names) * (len(results) + 1) * _WINDOWS
+    table = np.bincount(cell, minlength=size).reshape(-1, len(results) + 1, _WINDOWS)[:, : len(results)]
+    for code, result in enumerate(results):
+        for rep, held in zip(*(axis.tolist() for axis in np.nonzero(table[:, code])), strict=True):
             # An open deal is a state and no event: its age does not place it in a window.
             for window in (ALL,) if result == OPEN else windows.containing(held):
-                counts[reps.names[rep], result, window] += int(table[place])
-    return Cells(("rep", "result", "window"), counts)
+                counts[reps.names[rep], result, window] += int(table[rep, code, held])
+    return Cells(("rep", "result", "window"), counts), table.sum(axis=(1, 2))
 
 
 _WINDOWS = 16
@@ -173,8 +174,9 @@ class Recent:
     def of(cls, found: Deals, rates: money.Rates, reps: Roster, now: int) -> Recent:
         """From the deals at the moment."""
         (start,) = Windows.hourly(now, [f"{SCORE_DAYS}d"]).starts
-        decided = (found.where(book.WON), found.where(book.LOST))
-        won, lost = (places[found.closed(places) >= start] for places in decided)
+        # What is won or lost has been closed.
+        recent = found.ended >= start
+        won, lost = (np.flatnonzero(recent & (found.result == result)) for result in (book.WON, book.LOST))
         size, by = len(reps.names), reps.code[won]
         values, cycles = found.values(won, rates), found.cycles(won)
         counts = [np.bincount(reps.code[places], minlength=size).tolist() for places in (won, lost)]

@@ -90,16 +90,19 @@ class Facts:
 
     def entries(self, windows: Windows, model: str, basis: str) -> list[Entry]:
         """Every place that ever spent or brought anything, in every window, in order of its name."""
-        size = len(self.places)
-        places = {key[:size] for cells in (self.spent[0], self.won[0]) for key, _ in cells}
-        return [
-            Entry(
-                dict(zip((*self.places, "window"), (*place, window), strict=True)),
-                *(cells.get(*place, window) for cells in self.spent),
-                *(cells.get(*place, window, model, basis) for cells in self.won),
-            )
-            for place in sorted(places) for window in windows.names
-        ]
+        size, names = len(self.places), (*self.places, "window")
+        places = sorted({key[:size] for cells in (self.spent[0], self.won[0]) for key in cells.counts})
+        (spend, undated), (deals, revenue, squares, unpriced) = (
+            [cells.counts for cells in kind] for kind in (self.spent, self.won))
+        found = []
+        for place in places:
+            for window in windows.names:
+                at = (*place, window)
+                key = (*at, model, basis)
+                found.append(Entry(
+                    dict(zip(names, at, strict=True)), spend.get(at, 0.0), undated.get(at, 0.0), deals.get(key, 0.0),
+                    revenue.get(key, 0.0), squares.get(key, 0.0), unpriced.get(key, 0.0)))
+        return found
 
     def typical(self, windows: Windows) -> float:
         """The mean amount of a won deal, weighted by amount, in the longest window; 0 without any."""

@@ -143,7 +143,7 @@ class Roi(Collector):
         touched = "touches" in ctx.relations
         models = (LEAD, LAST, FIRST) if touched else (LEAD,)
         wins = Wins.of(found, rates, windows)
-        facts = wins.facts(windows, models)
+        facts = wins.facts(models)
         if "spend" in ctx.relations:
             firsts = [number(first_day(start, zone)) for start in windows.starts]
             facts = replace(facts, spent=spent(ctx.ledger, rates, firsts, number(first_day(ctx.now, zone)), windows))
@@ -152,9 +152,10 @@ class Roi(Collector):
             models = (*models, *SHARED)
             facts = facts.plus(self._credits(found, wins, rates, windows, ctx.dear))
         kept = facts.relabel("channel", self.channels).relabel("campaign", self.campaigns)
-        result = list(revenue(kept, windows, models, business.reporting_currency))
+        channels = kept.by("channel")
+        result = list(revenue(channels, windows, models, business.reporting_currency))
         if "spend" in ctx.relations:
-            result += channel_figures(kept.by("channel"), windows, models, business.reporting_currency)
+            result += channel_figures(channels, windows, models, business.reporting_currency)
             result += campaign_figures(kept.by("campaign", "channel"), windows, business.reporting_currency)
         return result
 
@@ -165,7 +166,7 @@ class Roi(Collector):
         key = (found.now // (dear or CREDIT_SECONDS), windows.names, rates.digest, self.channels.kept)
         old = self._shared is None or (dear is None and self._shared[0] is not found.records)
         if self._shared is None or old or self._shared[1] != key:
-            self._shared = (found.records, key, shared(found, wins, windows, self.channels))
+            self._shared = (found.records, key, shared(found, wins, self.channels))
         return self._shared[2]
 
     def _choose(self, facts: Facts, windows: Windows, business: Business, touching: Iterable[str]) -> None:
@@ -185,9 +186,8 @@ class Roi(Collector):
             top.rank(weights)
 
 
-def revenue(facts: Facts, windows: Windows, models: tuple[str, ...], currency: str) -> Iterator[Sample]:
+def revenue(channels: Facts, windows: Windows, models: tuple[str, ...], currency: str) -> Iterator[Sample]:
     """Revenue and won deals by model and basis, what no channel gets, and the channel that earns most."""
-    channels = facts.by("channel")
     for model in models:
         for basis in (CASH, COHORT):
             for e in channels.entries(windows, model, basis):
@@ -195,7 +195,7 @@ def revenue(facts: Facts, windows: Windows, models: tuple[str, ...], currency: s
                     yield REVENUE(e.revenue, **e.labels, currency=currency, model=model, basis=basis)
                 yield DEALS(e.deals, **e.labels, model=model, basis=basis)
         for window in windows.names:
-            missed = facts.unassigned.get(window, model)
+            missed = channels.unassigned.get(window, model)
             yield UNASSIGNED(missed, currency=currency, window=window, model=model)
     earned = [Estimate(e.labels, e.deals, e.revenue, e.revenue, e.revenue)
               for e in channels.entries(windows, LEAD, CASH)]
@@ -206,8 +206,9 @@ def channel_figures(
     facts: Facts, windows: Windows, models: tuple[str, ...], currency: str
 ) -> Iterator[Sample]:
     """Spend, return by model, cost of a conversion, and the best channel by each."""
+    typical = facts.typical(windows)
     for model in models:
-        found = returns(facts.entries(windows, model, COHORT), facts.typical(windows))
+        found = returns(facts.entries(windows, model, COHORT), typical)
         for estimate in found:
             yield from estimate.samples(ROAS, model=model)
             yield from estimate.samples(ROI, less=1.0, model=model)

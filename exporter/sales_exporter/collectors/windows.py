@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,13 +60,18 @@ class Windows:
         return {name: None if start == -math.inf else calendar.day(start)
                 for name, start in zip(self.names, self.starts, strict=True)}
 
-    def holding(self, moments: NDArray[np.float64]) -> NDArray[np.int64]:
+    def holding(self, moments: NDArray[Any]) -> NDArray[np.int64]:
         """How many windows hold each of the moments (epoch seconds), counted from the longest."""
         # A comparison for each window: they are few, and a search for each of half a million moments is slower.
-        found = np.zeros(len(moments), dtype=np.int64)
+        found, whole = np.zeros(len(moments), dtype=np.uint8), moments.dtype.kind in "iu"
+        least, most = (np.iinfo(moments.dtype).min, np.iinfo(moments.dtype).max) if whole else (-math.inf, math.inf)
         for start in self.starts:
-            found += moments >= start
-        return found
+            if whole and start <= least:
+                found += 1
+            elif start <= most:
+                # Whole moments are compared as they are: as wide floats they cost four times as much.
+                found += moments >= (moments.dtype.type(math.ceil(start)) if whole else start)
+        return found.astype(np.int64)
 
     def containing(self, bucket: int) -> tuple[str, ...]:
         """Names of the windows that a row of this bucket lies in."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,42 @@ Sums = dict[tuple[str, ...], float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Deals, revenue in cents, squares in money and deals without a rate, by place (row) and window (column)."""
+
+    deals: Floats
+    cents: Floats
+    squares: Floats
+    unpriced: Floats
+
+    @classmethod
+    def of(cls, code: Ints, bucket: Ints, cents: Floats, size: int, windows: int) -> Columns:
+        """Of deals with the code of their place, below ``size``, and how many windows hold each."""
+        cell, missing = code * (windows + 1) + bucket, np.isnan(cents)
+        amounts = np.where(missing, 0.0, cents)
+        return cls(*(
+            nested(np.bincount(which, weights, size * (windows + 1)), windows)
+            for which, weights in ((cell, None), (cell, amounts), (cell, (amounts / 100) ** 2), (cell[missing], None))))
+
+    def take(self, places: Ints) -> Columns:
+        """Those of some places."""
+        return Columns(self.deals[places], self.cents[places], self.squares[places], self.unpriced[places])
+
+    def added(self, code: Ints, size: int) -> Columns:
+        """Places added up to fewer, whose codes are given."""
+        return Columns(*(
+            np.column_stack([np.bincount(code, window, size).astype(np.float64) for window in column.T])
+            for column in (self.deals, self.cents, self.squares, self.unpriced)))
+
+
+def nested(cells: NDArray[Any], windows: int) -> Floats:
+    """What lies in each window, from what is held by 0, 1 ... ``windows`` of them."""
+    # Added up by bucket first: the windows are then sums of few rows.
+    table = cells.astype(np.float64).reshape(-1, windows + 1)
+    return np.asarray(table[:, :0:-1].cumsum(axis=1)[:, ::-1])
+
+
+@dataclass(frozen=True, eq=False)
 class Wins:
     """Won deals that are not of test leads, by column.
 
@@ -35,6 +72,7 @@ class Wins:
     """
 
     view: View
+    windows: Windows
     closed: Ints
     created: Ints
     known: Ints
@@ -52,62 +90,66 @@ class Wins:
         channel, campaign, path = (records[name][places].astype(np.int64) for name in ("channel", "campaign", "path"))
         known, created = cohort(records["created"][places], deals.now, windows)
         return cls(
-            deals.view, held(deals.ended[places], windows), created, known, channel, campaign,
+            deals.view, windows, held(deals.ended[places], windows), created, known, channel, campaign,
             np.where(known, path, 0), deals.values(places, rates))
 
-    def facts(self, windows: Windows, models: Sequence[str]) -> Facts:
+    @cached_property
+    def paths(self) -> tuple[Ints, dict[str, Columns]]:
+        """The paths that the leads took, ascending, and by basis what each of them brought."""
+        # Paths are numbered without gaps: there is nothing to be gained by numbering those that occur anew.
+        present = np.flatnonzero(np.bincount(self.path))
+        every = self._columns(self.path, int(self.path.max(initial=0)) + 1)
+        return present, {basis: columns.take(present) for basis, columns in every.items()}
+
+    def facts(self, models: Sequence[str]) -> Facts:
         """Facts of the models that give a deal to one channel; without spend."""
         sums: tuple[Sums, ...] = ({}, {}, {}, {})
         missed: Sums = {}
         for model in models:
-            code, places = self._credited(model)
-            for basis, bucket in ((CASH, self.closed), (COHORT, self.created)):
-                for window, columns in self._windows(windows, bucket, code, len(places)):
-                    for place in np.flatnonzero(columns[0][1:]).tolist():
-                        key = (*places[place], window, model, basis)
-                        for kept, column in zip(sums, columns, strict=True):
-                            kept[key] = kept.get(key, 0.0) + float(column[place + 1])
-                    if basis == CASH:
-                        missed[window, model] = float(columns[1][0])
+            places, credited = self._own() if model == LEAD else self._touched(model)
+            for basis, found in credited.items():
+                columns = found.deals, found.cents / 100, found.squares, found.unpriced
+                for place, at in zip(*(axis.tolist() for axis in np.nonzero(found.deals[1:])), strict=True):
+                    key = (*places[place], self.windows.names[at], model, basis)
+                    for kept, column in zip(sums, columns, strict=True):
+                        kept[key] = kept.get(key, 0.0) + float(column[place + 1, at])
+                if basis == CASH:
+                    for at, window in enumerate(self.windows.names):
+                        missed[window, model] = float(columns[1][0, at])
         return Facts(
             ("channel", "campaign"), (Cells(SPENT, {}), Cells(SPENT, {})),
             tuple(Cells(WON, kept) for kept in sums), Cells(("window", "model"), missed))
 
     def touching(self) -> list[str]:
         """The channels that touched any deal."""
-        touches, _ = self.view.names.paths.touches(compressed(self.path)[1])
+        touches, _ = self.view.names.paths.touches(self.paths[0])
         return [self._label(number) for number in np.unique(channels(touches)).tolist()]
 
-    def _credited(self, model: str) -> tuple[Ints, list[Place]]:
-        """The place of each deal, counted from 1, and the places; 0 is none."""
-        if model == LEAD:
-            pair, pairs = compressed(self.channel << 16 | self.campaign)
-            names = [(self._label(p >> 16), self._label(p & 0xFFFF)) for p in pairs.tolist()]
-            return np.where(self.known, pair + 1, 0), names
-        touched, paths = compressed(self.path)
+    def _columns(self, code: Ints, size: int) -> dict[str, Columns]:
+        return {basis: Columns.of(code, bucket, self.cents, size, len(self.windows.names))
+                for basis, bucket in ((CASH, self.closed), (COHORT, self.created))}
+
+    def _own(self) -> tuple[list[Place], dict[str, Columns]]:
+        """Places, and their figures from the second row on: the first one is of deals without a lead."""
+        wide = int(self.campaign.max(initial=0)) + 1
+        pair, pairs = compressed(self.channel * wide + self.campaign)
+        names = [(self._label(p // wide), self._label(p % wide)) for p in pairs.tolist()]
+        return names, self._columns(np.where(self.known, pair + 1, 0), len(names) + 1)
+
+    def _touched(self, model: str) -> tuple[list[Place], dict[str, Columns]]:
+        """The same by the first or the last touch; the first row is of deals without a touch."""
+        paths, brought = self.paths
         touches, lengths = self.view.names.paths.touches(paths)
         some, behind = lengths > 0, np.cumsum(lengths)
         ends = channels(touches)[behind[some] - (lengths[some] if model == FIRST else 1)]
         numbers, code = np.unique(ends, return_inverse=True)
         place = np.zeros(len(paths), dtype=np.int64)
         place[some] = code + 1
-        return place[touched], [(self._label(number), NONE) for number in numbers.tolist()]
+        names = [(self._label(number), NONE) for number in numbers.tolist()]
+        return names, {basis: columns.added(place, len(names) + 1) for basis, columns in brought.items()}
 
     def _label(self, number: int) -> str:
         return label(self.view.names.text(number))
-
-    def _windows(self, windows: Windows, bucket: Ints, code: Ints, places: int) -> Iterator[tuple[str, list[Floats]]]:
-        """Deals, revenue, squares and deals without a rate of each window by place."""
-        # Added up by bucket first: the windows are then sums of few rows.
-        size, wide = places + 1, len(windows.names) + 1
-        cell = code * wide + bucket
-        amounts = np.nan_to_num(self.cents / 100)
-        columns = [
-            np.bincount(cell, weights, size * wide).reshape(size, wide)
-            for weights in (None, amounts, amounts**2, np.isnan(self.cents))
-        ]
-        for place, window in enumerate(windows.names, 1):
-            yield window, [column[:, place:].sum(axis=1) for column in columns]
 
 
 def cohort(created: Ints, now: int, windows: Windows) -> tuple[Ints, Ints]:
@@ -118,7 +160,7 @@ def cohort(created: Ints, now: int, windows: Windows) -> tuple[Ints, Ints]:
 
 def held(moments: NDArray[Any], windows: Windows) -> Ints:
     """How many windows, from the longest, hold moments in seconds."""
-    return windows.holding(moments.astype(np.float64))
+    return windows.holding(moments)
 
 
 def compressed(codes: Ints) -> tuple[Ints, Ints]:

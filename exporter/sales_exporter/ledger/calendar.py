@@ -30,13 +30,13 @@ class Calendar:
 
     def days(self, at: Ints) -> Ints:
         """Day numbers of moments (microseconds)."""
-        inside = np.clip(at, 0, _LAST)
+        inside = _inside(at)
         local = inside + self._offset[np.searchsorted(self._since, inside, side="right") - 1]
         return np.asarray(np.maximum(local // DAY, 0), dtype=np.int64)
 
     def hours(self, at: Ints) -> Ints:
         """Hours since 1970, UTC."""
-        return np.asarray(np.clip(at, 0, _LAST) // HOUR, dtype=np.int64)
+        return np.asarray(_inside(at) // HOUR, dtype=np.int64)
 
     def starts(self, days: Ints) -> Ints:
         """The moments (microseconds) at which days begin."""
@@ -58,6 +58,11 @@ class Calendar:
 
 
 _LAST = round(datetime(LAST_YEAR, 12, 31, tzinfo=UTC).timestamp()) * SECOND
+
+
+def _inside(at: Ints) -> Ints:
+    # Of a few moments, numpy's clip costs five times these two.
+    return np.minimum(np.maximum(at, 0), _LAST)
 
 
 @lru_cache(maxsize=4)

@@ -58,7 +58,8 @@ class Layout:
         """Keys of columns of equal length; values beyond a field's width are cut to its greatest."""
         key: Ints = np.zeros(1, dtype=np.int64)
         for label, shift, most in self._shifts:
-            key = key | (np.clip(np.asarray(columns[label], dtype=np.int64), 0, most) << shift)
+            # Of short columns, which are most, numpy's clip costs five times these two.
+            key = key | (np.minimum(np.maximum(np.asarray(columns[label], dtype=np.int64), 0), most) << shift)
         return key
 
     def unpack(self, keys: Ints) -> Columns:
@@ -100,13 +101,14 @@ class Tally:
         """Keys counted, or their counts added up; keys that come to 0 are left out."""
         if not len(keys):
             return NOTHING
-        found, places = np.unique(keys, return_inverse=True)
-        if counts is None:
-            return cls(found, np.bincount(places).astype(np.int64))
-        sums = np.zeros(len(found), dtype=np.int64)
-        np.add.at(sums, places, counts)
+        order = None if counts is None else np.argsort(keys, kind="stable")
+        ranked = np.sort(keys) if order is None else keys[order]
+        starts = np.flatnonzero(np.concatenate([_FIRST, ranked[1:] != ranked[:-1]]))
+        if counts is None or order is None:
+            return cls(ranked[starts], np.diff(starts, append=len(ranked)).astype(np.int64))
+        sums = np.add.reduceat(counts[order].astype(np.int64, copy=False), starts)
         kept = sums != 0
-        return cls(found[kept], sums[kept])
+        return cls(ranked[starts[kept]], sums[kept])
 
     def plus(self, other: Tally, sign: int = 1) -> Tally:
         """The sum, or with ``sign`` -1 the difference, of two tallies."""
@@ -117,6 +119,7 @@ class Tally:
         return len(self.keys)
 
 
+_FIRST = np.ones(1, dtype=np.bool_)
 NOTHING = Tally(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 

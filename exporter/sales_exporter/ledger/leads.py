@@ -118,18 +118,14 @@ def _reached(scheme: Scheme, leads: Leads, reach: _Reach) -> Iterator[tuple[Layo
         hour=hours(leads.created[every]), channel=leads.channel[every], stage=np.full(len(every), scheme.path[0]))
     furthest = np.zeros(len(leads.counts), dtype=np.int64)
     np.maximum.at(furthest, reach.lead, scheme.places[reach.stage])
-    for place, code in enumerate(scheme.path):
-        yield from _cohort(scheme, leads, every[furthest[every] >= place], code)
-    for code in scheme.of_kind("lost"):
-        yield from _cohort(scheme, leads, reach.lead[reach.stage == code], code)
-
-
-def _cohort(scheme: Scheme, leads: Leads, who: Ints, stage: int) -> Iterator[tuple[Layout, Ints]]:
-    created, channel = leads.created[who], leads.channel[who]
-    stages = np.full(len(who), stage)
-    yield COHORT, COHORT.pack(hour=scheme.calendar.hours(created), channel=channel, stage=stages)
+    cohorts = {code: every[furthest[every] >= place] for place, code in enumerate(scheme.path)}
+    cohorts |= {code: reach.lead[reach.stage == code] for code in scheme.of_kind("lost")}
+    who = np.concatenate([*cohorts.values()])
+    stages = np.repeat([*cohorts], [len(some) for some in cohorts.values()])
+    channel = leads.channel[who]
+    yield COHORT, COHORT.pack(hour=hours(leads.created)[who], channel=channel, stage=stages)
     yield CAMPAIGN, CAMPAIGN.pack(
-        day=scheme.calendar.days(created), channel=channel, campaign=leads.campaign[who], stage=stages)
+        day=scheme.calendar.days(leads.created)[who], channel=channel, campaign=leads.campaign[who], stage=stages)
 
 
 def _ends(scheme: Scheme, leads: Leads, reach: _Reach) -> dict[str, Tally]:

@@ -85,6 +85,8 @@ class Reader:
     async def columns(self, sql: str, names: Sequence[str], /, **parameters: object) -> Mapping[str, Any]:
         """The rows of one statement as arrays, as :class:`sales_exporter.ledger.source.Reading` promises.
 
+        Lists of texts must be cast in the statement: ``%(ids)s::text[]``.
+
         Raises:
             SourceError: as fetch, less the row budget: who asks for columns has bounded them.
         """
@@ -92,7 +94,8 @@ class Reader:
             connection = await self._begin()
             async with connection.cursor(binary=True) as cursor:
                 columns.register(cursor.adapters)
-                await cursor.execute(columns.aggregated(sql, names).encode(), parameters or None)
+                given = {name: columns.written(parameter) for name, parameter in parameters.items()}
+                await cursor.execute(columns.aggregated(sql, names).encode(), given or None)
                 row = await cursor.fetchone()
         assert row is not None
         found = columns.filled(row)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,17 +24,30 @@ _SPREADS = 40
 _HERMITE = np.polynomial.hermite.hermgauss(7)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Rates:
     """Posterior of each rep's true rate, Beta(``alpha``, ``beta``); all NaN when undefined.
 
-    ``above`` is the probability that it exceeds the team's mean, ``team`` that mean: of the reps, not of the deals.
+    ``team`` is the team's mean: of the reps, not of the deals. ``nodes`` are the priors of whose posteriors this one
+    is a mixture, by weight, mean and size, and the reps' wins and other deals.
     """
 
     alpha: Floats
     beta: Floats
-    above: Floats
     team: float
+    nodes: tuple[Floats, Floats, Floats, Floats, Floats] | None = None
+
+    @cached_property
+    def above(self) -> Floats:
+        """The probability that each true rate exceeds the team's mean."""
+        if self.nodes is None:
+            return np.full(self.alpha.size, np.nan)
+        weights, mean, size, won, lost = self.nodes
+        # Nodes without weight cost as much as the others; what they add is below 1e-6.
+        heavy = weights > 1e-6 / weights.size
+        centre, size = mean[heavy, None], size[heavy, None]
+        a, b = centre * size + won, (1 - centre) * size + lost
+        return np.asarray(weights[heavy] @ (1 - betainc(a, b, centre)))
 
     @property
     def value(self) -> Floats:
@@ -106,17 +120,14 @@ def rates(wins: ArrayLike, decided: ArrayLike) -> Rates:
         raise ValueError("expected wins and decided of one length, 0 <= wins <= decided")
     if np.count_nonzero(n) < LEAST_REPS:
         nothing = np.full(n.size, np.nan)
-        return Rates(nothing, nothing, nothing, math.nan)
+        return Rates(nothing, nothing, math.nan)
     weights, mean, size = _beta_nodes(k, n)
     a, b = (mean * size)[:, None] + k, ((1 - mean) * size)[:, None] + n - k
     value = a / (a + b)
     centre = weights @ value
     variance = weights @ (value * (1 - value) / (a + b + 1) + value**2) - centre**2
     total = centre * (1 - centre) / variance - 1
-    # Nodes without weight cost as much as the others; what they add is below 1e-6.
-    heavy = weights > 1e-6 / weights.size
-    above = weights[heavy] @ (1 - betainc(a[heavy], b[heavy], mean[heavy, None]))
-    return Rates(centre * total, (1 - centre) * total, above, float(weights @ mean))
+    return Rates(centre * total, (1 - centre) * total, float(weights @ mean), (weights, mean, size, k, n - k))
 
 
 def _beta_nodes(k: Floats, n: Floats) -> tuple[Floats, Floats, Floats]:

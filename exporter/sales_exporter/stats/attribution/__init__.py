@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from sales_exporter.stats.attribution.journeys import Credit, Journeys
+from sales_exporter.stats.attribution.journeys import Credit, Journeys, share_out
 from sales_exporter.stats.attribution.markov import markov
-from sales_exporter.stats.attribution.rules import first, last, linear, position, time_decay
+from sales_exporter.stats.attribution.rules import decay, first, last, linear, position, time_decay
 from sales_exporter.stats.attribution.shapley import shapley
 
 Model = Callable[[Journeys], Credit]
@@ -19,5 +19,6 @@ MODELS: Mapping[str, Model] = MappingProxyType({
 """All models by the name of their label. ``time_decay`` alone needs ``Journeys.days``."""
 
 __all__ = [
-    "MODELS", "Credit", "Journeys", "Model", "first", "last", "linear", "markov", "position", "shapley", "time_decay",
+    "MODELS", "Credit", "Journeys", "Model", "decay", "first", "last", "linear", "markov", "position", "shapley",
+    "share_out", "time_decay",
 ]

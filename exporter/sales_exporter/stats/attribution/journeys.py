@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Counts = tuple[int, ...] | Ints
+T = TypeVar("T")
 
 
 class Credit(NamedTuple):
@@ -42,9 +44,9 @@ class Journeys:
 
     channels: int
     paths: tuple[tuple[int, ...], ...]
-    won: tuple[int, ...]
-    lost: tuple[int, ...]
-    cents: tuple[int, ...]
+    won: Counts
+    lost: Counts
+    cents: Counts
     days: tuple[tuple[float, ...], ...] | None = None
     owner: Ints = field(init=False, repr=False)
     """Position of the path of each touch, over all touches in a row."""
@@ -54,6 +56,11 @@ class Journeys:
     """Days of each touch, where they are given."""
     untouched: tuple[int, ...] = field(init=False, repr=False)
     """Positions of the paths without a touch."""
+    wins: Ints = field(init=False, repr=False)
+    losses: Ints = field(init=False, repr=False)
+    revenue: Ints = field(init=False, repr=False)
+    """``won``, ``lost`` and ``cents`` as arrays."""
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check()
@@ -69,7 +76,7 @@ class Journeys:
         object.__setattr__(self, "ages", ages)
         object.__setattr__(self, "untouched", tuple(place for place, length in enumerate(lengths) if not length))
 
-    def counting(self, won: tuple[int, ...], lost: tuple[int, ...], cents: tuple[int, ...]) -> Journeys:
+    def counting(self, won: Counts, lost: Counts, cents: Counts) -> Journeys:
         """The same paths with other counts; nothing that comes of the paths alone is made again.
 
         Raises:
@@ -81,18 +88,31 @@ class Journeys:
         made._check()
         return made
 
+    def once(self, make: Callable[[Journeys], T]) -> T:
+        """What a function makes of the paths alone, made once for all journeys of the same paths."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast("T", self._made[make])
+
     def _check(self) -> None:
         if not len(self.paths) == len(self.won) == len(self.lost) == len(self.cents):
             raise ValueError("paths, won, lost and cents must have one length")
-        if min(chain(self.won, self.lost, self.cents), default=0) < 0:
+        for name, counts in (("wins", self.won), ("losses", self.lost), ("revenue", self.cents)):
+            object.__setattr__(self, name, np.asarray(counts, dtype=np.int64))
+        if min(int(counts.min(initial=0)) for counts in (self.wins, self.losses, self.revenue)) < 0:
             raise ValueError("counts and revenue must not be negative")
-        if any(cents and not won for won, cents in zip(self.won, self.cents, strict=True)):
+        if np.any((self.revenue > 0) & (self.wins == 0)):
             raise ValueError("revenue without a won deal")
 
     @property
     def unassigned(self) -> int:
         """Revenue of deals without a touch, cents."""
-        return sum(self.cents[place] for place in self.untouched)
+        return int(self.revenue[list(self.untouched)].sum())
+
+    @property
+    def total(self) -> int:
+        """All revenue, cents."""
+        return int(self.revenue.sum())
 
 
 def share_out(journeys: Journeys, weights: Floats, error: Floats | None = None) -> Credit:
@@ -100,16 +120,19 @@ def share_out(journeys: Journeys, weights: Floats, error: Floats | None = None) 
 
     If no weight is positive, the revenue stays unassigned. ``error`` is that of the weights.
     """
-    touched = sum(journeys.cents) - journeys.unassigned
-    # Exact fractions: floats would lose cents beyond 2^53, and their sum would miss the total by some.
-    parts = [Fraction(float(weight)) for weight in weights]
-    total = sum(parts, Fraction(0))
+    unassigned = journeys.unassigned
+    touched = journeys.total - unassigned
+    # Whole numbers: floats would lose cents beyond 2^53, and their sum would miss the total by some.
+    ratios = [weight.as_integer_ratio() for weight in np.asarray(weights, np.float64).tolist()]
+    scale = max((below for _, below in ratios), default=1)
+    parts = [above * (scale // below) for above, below in ratios]
+    total = sum(parts)
     errors = np.zeros(journeys.channels) if error is None else error
     if total <= 0 or touched == 0:
-        return Credit(np.zeros(journeys.channels, np.int64), sum(journeys.cents), 0 * errors)
-    quotas = [part * touched / total for part in parts]
-    cents = [int(quota) for quota in quotas]
-    nearest = sorted(range(len(quotas)), key=lambda code: cents[code] - quotas[code])
+        return Credit(np.zeros(journeys.channels, np.int64), touched + unassigned, 0 * errors)
+    quotas = [divmod(part * touched, total) for part in parts]
+    cents = [whole for whole, _ in quotas]
+    nearest = sorted(range(len(quotas)), key=lambda code: -quotas[code][1])
     for code in nearest[: touched - sum(cents)]:
         cents[code] += 1
-    return Credit(np.array(cents, np.int64), journeys.unassigned, errors * float(touched / total))
+    return Credit(np.array(cents, np.int64), unassigned, errors * (touched * scale / total))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sales_exporter.stats.attribution.journeys import Credit, Floats, Ints, Journeys, share_out
 
@@ -68,25 +68,57 @@ def _removal_effects(chain: _Chain, channels: int) -> Floats:
 
 
 def _chain(journeys: Journeys, order: int) -> _Chain:
-    steps: Counter[tuple[State, State]] = Counter()
-    won: Counter[State] = Counter()
-    leaving: Counter[State] = Counter()
-    for path, wins, losses in zip(journeys.paths, journeys.won, journeys.lost, strict=True):
-        if not path or not wins + losses:
-            continue
-        states = [path[max(0, end - order) : end] for end in range(len(path) + 1)]
-        for pair in pairwise(states):
-            steps[pair] += wins + losses
-        for state in states:
-            leaving[state] += wins + losses
-        won[states[-1]] += wins
-    code = {state: number for number, state in enumerate(state for state in leaving if state)}
+    routes = journeys.once(_ROUTES[order])
+    # A path without a touch has no state beyond the start, and tells nothing.
+    leads = np.where(routes.touched, journeys.wins + journeys.losses, 0).astype(np.float64)
+    wins = np.where(routes.touched, journeys.wins, 0).astype(np.float64)
+    size = len(routes.newest)
+    arrivals = leads[routes.path]
+    passing = np.bincount(routes.after, arrivals, size)
+    code = np.flatnonzero(passing[1:] > 0) + 1
     if len(code) > MOST_STATES:
         raise ValueError(f"{len(code)} states are more than {MOST_STATES}; take a lower order")
-    start, moves, wins_by = np.zeros(len(code)), np.zeros((len(code), len(code))), np.zeros(len(code))
-    for (before, after), count in steps.items():
-        row = moves[code[before]] if before else start
-        row[code[after]] = count / leaving[before]
-    for state, count in won.items():
-        wins_by[code[state]] = count / leaving[state]
-    return _Chain(start, moves, wins_by, np.array([state[-1] for state in code], np.int64))
+    place = np.zeros(size, np.int64)
+    place[code] = np.arange(1, len(code) + 1)
+    wide = len(code) + 1
+    taken = arrivals > 0
+    pair = place[routes.before[taken]] * wide + place[routes.after[taken]]
+    leaving = np.array([leads.sum(), *passing[code]])
+    steps = np.bincount(pair, arrivals[taken], wide * wide).reshape(wide, wide)
+    moves = steps / np.where(leaving > 0, leaving, 1)[:, None]
+    won = np.bincount(place[routes.last], wins, wide)[1:] / leaving[1:]
+    return _Chain(moves[0, 1:], moves[1:, 1:], won, routes.newest[code])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Routes:
+    """The states that the paths pass, numbered from 1 in order of appearance; 0 is the start.
+
+    ``path``, ``before`` and ``after`` tell of each step of each path; ``last`` is where a path ends; ``newest`` is the
+    channel of the last touch of a state, and without a meaning for the start.
+    """
+
+    touched: NDArray[np.bool_]
+    path: Ints
+    before: Ints
+    after: Ints
+    last: Ints
+    newest: Ints
+
+
+def _routes(journeys: Journeys, order: int) -> _Routes:
+    code: dict[State, int] = {(): 0}
+    after, last = [], []
+    for path in journeys.paths:
+        states = [code.setdefault(path[max(0, end - order) : end], len(code)) for end in range(1, len(path) + 1)]
+        after += states
+        last.append(states[-1] if states else 0)
+    ahead = np.array(after, np.int64)
+    first = np.diff(journeys.owner, prepend=-1) > 0
+    before = np.where(first, 0, np.roll(ahead, 1))
+    newest = np.array([state[-1] if state else 0 for state in code], np.int64)
+    ends = np.array(last, np.int64)
+    return _Routes(ends > 0, journeys.owner, before, ahead, ends, newest)
+
+
+_ROUTES = {order: partial(_routes, order=order) for order in ORDERS}

@@ -24,15 +24,12 @@ def first(journeys: Journeys) -> Credit:
 
 def linear(journeys: Journeys) -> Credit:
     """The same to each touch."""
-    return _credit(journeys, 1 / _places(journeys)[1])
+    return _credit(journeys, journeys.once(_equal))
 
 
 def position(journeys: Journeys) -> Credit:
     """40 % to the first, 40 % to the last, 20 % to those between; two touches get one half each, a single one all."""
-    place, length = _places(journeys)
-    end = (place == 0) | (place == length - 1)
-    between = (1 - 2 * ENDS) / np.maximum(length - 2, 1)
-    return _credit(journeys, np.where(length < 3, 1 / length, np.where(end, ENDS, between)))
+    return _credit(journeys, journeys.once(_by_position))
 
 
 def time_decay(journeys: Journeys) -> Credit:
@@ -41,17 +38,37 @@ def time_decay(journeys: Journeys) -> Credit:
     Raises:
         ValueError: the journeys have no days, or some are not finite.
     """
+    return _credit(journeys, journeys.once(_by_age))
+
+
+def decay(owner: Ints, days: Floats, paths: int) -> Floats:
+    """Weight of each touch by :func:`time_decay`; ``owner`` is the path of each, below ``paths``."""
+    # Only differences within a path matter; counted from its nearest touch, no weight of a path is lost to underflow.
+    nearest = np.full(paths, np.inf)
+    np.minimum.at(nearest, owner, days)
+    weights = np.exp2((nearest[owner] - days) / HALF_LIFE_DAYS)
+    totals = np.bincount(owner, weights, paths)
+    return np.asarray(weights / totals[owner])
+
+
+def _equal(journeys: Journeys) -> Floats:
+    return np.asarray(1 / _places(journeys)[1])
+
+
+def _by_position(journeys: Journeys) -> Floats:
+    place, length = _places(journeys)
+    end = (place == 0) | (place == length - 1)
+    between = (1 - 2 * ENDS) / np.maximum(length - 2, 1)
+    return np.where(length < 3, 1 / length, np.where(end, ENDS, between))
+
+
+def _by_age(journeys: Journeys) -> Floats:
     days = journeys.ages
     if days is None:
         raise ValueError("time decay needs the days from each touch to the outcome")
     if not np.all(np.isfinite(days)):
         raise ValueError("days must be finite")
-    # Only differences within a path matter; counted from its nearest touch, no weight of a path is lost to underflow.
-    nearest = np.full(len(journeys.paths), np.inf)
-    np.minimum.at(nearest, journeys.owner, days)
-    weights = np.exp2((nearest[journeys.owner] - days) / HALF_LIFE_DAYS)
-    totals = np.bincount(journeys.owner, weights, len(journeys.paths))
-    return _credit(journeys, weights / totals[journeys.owner])
+    return decay(journeys.owner, days, len(journeys.paths))
 
 
 def _places(journeys: Journeys) -> tuple[Ints, Ints]:
@@ -63,6 +80,6 @@ def _places(journeys: Journeys) -> tuple[Ints, Ints]:
 
 def _credit(journeys: Journeys, weights: Floats) -> Credit:
     """Credit by the weight of each touch; those of a path sum to 1."""
-    cents = np.array(journeys.cents, np.float64)[journeys.owner]
+    cents = journeys.revenue.astype(np.float64)[journeys.owner]
     totals = np.bincount(journeys.channel, weights * cents, journeys.channels)
     return share_out(journeys, totals.astype(np.float64))

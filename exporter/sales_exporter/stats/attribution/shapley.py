@@ -84,15 +84,14 @@ def shapley(journeys: Journeys, seed: int = 0, exact_up_to: int = MOST_EXACT) ->
             values[codes] += weight * mean
             variances[codes] += weight**2 * variance
     has_won = np.zeros(journeys.channels, np.bool_)
-    has_won[journeys.channel[np.array(journeys.won)[journeys.owner] > 0]] = True
+    has_won[journeys.channel[journeys.wins[journeys.owner] > 0]] = True
     return share_out(journeys, np.where(has_won, values, 0).clip(min=0), np.sqrt(np.where(has_won, variances, 0)))
 
 
 def _sets(journeys: Journeys) -> _Sets:
     """Leads, wins and revenue by set of channels, and what they say about rates."""
-    mask = np.zeros(len(journeys.paths), np.int64)
-    np.bitwise_or.at(mask, journeys.owner, np.int64(1) << journeys.channel)
-    won, lost, cents = (np.array(part, np.float64) for part in (journeys.won, journeys.lost, journeys.cents))
+    mask = journeys.once(_masks)
+    won, lost, cents = (part.astype(np.float64) for part in (journeys.wins, journeys.losses, journeys.revenue))
     taken = won + lost > 0
     masks, place = np.unique(mask[taken], return_inverse=True)
     wins, revenue = np.bincount(place, won[taken]), np.bincount(place, cents[taken])
@@ -105,6 +104,12 @@ def _sets(journeys: Journeys) -> _Sets:
     mean_size = revenue.sum() / max(wins.sum(), 1.0)
     size = (revenue + PRIOR * mean_size) / (wins + PRIOR)
     return _Sets(masks, (wins + PRIOR * fitted) / (leads + PRIOR), leads * size, float(base), np.array(effects))
+
+
+def _masks(journeys: Journeys) -> Ints:
+    mask = np.zeros(len(journeys.paths), np.int64)
+    np.bitwise_or.at(mask, journeys.owner, np.int64(1) << journeys.channel)
+    return mask
 
 
 def _by_size(sets: _Sets, channels: int, exact_up_to: int) -> Iterator[tuple[Ints, Floats]]:
