@@ -49,7 +49,7 @@ DEAR = 86_400.0
 LEAP = 7 * 86_400.0
 """Seconds that are passed over at once by who begins in the middle: the changes of a week are held in memory."""
 
-CADENCE = ((0.015, 1), (0.08, 6))
+CADENCE = ((0.015, 1), (0.05, 6))
 """Hours between two evaluations of a collector, by the CPU seconds that one takes; above all of them a day."""
 
 Progress = Callable[[int, int], None]
