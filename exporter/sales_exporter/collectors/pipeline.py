@@ -15,7 +15,7 @@ from sales_exporter.collectors.stays import BUCKETS, counted_since, entries_sinc
 from sales_exporter.collectors.windows import ALL, DAY, HOUR, Windows, length
 from sales_exporter.ledger import leads as visit
 from sales_exporter.ledger.calendar import SECOND, Ints
-from sales_exporter.ledger.cube import Cube, Layout
+from sales_exporter.ledger.cube import Layout
 from sales_exporter.ledger.view import View
 from sales_exporter.model import Definition, Sample, gauge
 from sales_exporter.stats.grouped import grouped_quantile
@@ -262,11 +262,11 @@ def flows(ledger: View, since: float | None, now: float) -> Flows:
 
 def _aligned(ledger: View, first: int | None, offsets: Ints) -> Floats:
     """Seconds of FLOW_TIME in the order of FLOW, which has cells where all offsets are 0 besides."""
-    flow, timed = (Cube(layout, ledger.tallies[layout.name]) for layout in (visit.FLOW, visit.FLOW_TIME))
+    flow, timed = (ledger.tallies[layout.name].keys for layout in (visit.FLOW, visit.FLOW_TIME))
     low = 0 if first is None else visit.FLOW.least(first)
-    keys = flow.tally.keys[flow.tally.keys >= low]
+    keys = flow[flow >= low]
     found = np.zeros(len(keys))
-    found[np.searchsorted(keys, timed.tally.keys[timed.tally.keys >= low])] = offsets / SECOND
+    found[np.searchsorted(keys, timed[timed >= low])] = offsets / SECOND
     return found
 
 

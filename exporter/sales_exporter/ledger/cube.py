@@ -89,6 +89,13 @@ class Layout:
         return min(max(first, 0), most + 1) << shift
 
 
+    def read(self, tally: Tally, since: int | None = None, until: int | None = None) -> tuple[Columns, Ints]:
+        """Columns and counts of the cells of a tally whose first field is in ``[since, until)``."""
+        low = 0 if since is None else int(np.searchsorted(tally.keys, self.least(since)))
+        high = len(tally) if until is None else int(np.searchsorted(tally.keys, self.least(until)))
+        return self.unpack(tally.keys[low:high]), tally.counts[low:high].astype(np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """Counts of distinct ascending keys; the form of additions to a cube."""
@@ -161,10 +168,7 @@ class Cube:
 
     def read(self, since: int | None = None, until: int | None = None) -> tuple[Columns, Ints]:
         """Columns and counts of the cells whose first field is in ``[since, until)``."""
-        keys = self.tally.keys
-        low = 0 if since is None else int(np.searchsorted(keys, self.layout.least(since)))
-        high = len(keys) if until is None else int(np.searchsorted(keys, self.layout.least(until)))
-        return self.layout.unpack(keys[low:high]), self.tally.counts[low:high].astype(np.int64)
+        return self.layout.read(self.tally, since, until)
 
 
 def narrowest(column: NDArray[Any]) -> np.dtype[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from sales_exporter.ledger.book import Book, BookLayout, Records
 from sales_exporter.ledger.calendar import Ints
 from sales_exporter.ledger.cells import Cells, Key
-from sales_exporter.ledger.cube import Columns, Cube, Layout, Tally
+from sales_exporter.ledger.cube import NOTHING, Columns, Cube, Layout, Tally
 from sales_exporter.ledger.scheme import Scheme
 from sales_exporter.ledger.source import Names
 
@@ -57,7 +57,7 @@ class View:
 
     def read(self, layout: Layout, since: int | None = None, until: int | None = None) -> tuple[Columns, Ints]:
         """Columns (numbers) and counts of the cells whose first field is in ``[since, until)``."""
-        return Cube(layout, self.tallies.get(layout.name, Tally.of(np.zeros(0, dtype=np.int64)))).read(since, until)
+        return layout.read(self.tallies.get(layout.name, NOTHING), since, until)
 
     def cells(self, layout: Layout, *by: str, since: int | None = None, until: int | None = None) -> Cells:
         """Counts by labels, added up over all other fields, of the cells in ``[since, until)``."""

@@ -114,18 +114,31 @@ def write_files(
 ) -> int:
     """Write one OpenMetrics file a week into ``out``, each replaced as a whole; returns the number of samples.
 
-    A file is what ``promtool tsdb create-blocks-from openmetrics`` makes a block of.
+    A file is what ``promtool tsdb create-blocks-from openmetrics`` makes a block of. Two processes write.
     """
     out.mkdir(parents=True, exist_ok=True)
-    spans, samples = weeks(start, end), 0
-    for done, (low, high) in enumerate(spans, 1):
+    spans, samples, done = weeks(start, end), 0, 0
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        # Each gets the series once, however many weeks there are.
+        jobs = [pool.submit(_files, series, start, spans[part::2], extra, out, steps) for part in range(2)]
+        for job in as_completed(jobs):
+            weeks_done, more = job.result()
+            samples, done = samples + more, done + weeks_done
+            progress(done, len(spans))
+    return samples
+
+
+def _files(
+    series: Sequence[Series], start: float, spans: Sequence[tuple[float, float]], extra: str, out: Path, steps: Steps
+) -> tuple[int, int]:
+    samples = 0
+    for low, high in spans:
         target = out / f"{datetime.fromtimestamp(low, UTC):%Y%m%dT%H%M%SZ}.om"
         partial = target.with_suffix(".partial")
         with partial.open("w", buffering=1 << 20) as file:
             samples += write(file, series, start, low, high, extra, steps)
         partial.replace(target)
-        progress(done, len(spans))
-    return samples
+    return len(spans), samples
 
 
 def weeks(start: float, end: float) -> list[tuple[float, float]]:

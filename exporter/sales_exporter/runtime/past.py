@@ -7,11 +7,12 @@ that was changed later is shown as it is now.
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -41,7 +42,12 @@ from sales_exporter.runtime.ledgers import scheme_of
 # These speak of the machine, the process and the state of the source now.
 NOT_EVALUATED = frozenset({"system", "exporter", "ledger", "source", "violations"})
 PROCESSES = 2
-CHUNK = 24
+READINGS = 3
+"""Sources that are read side by side at the beginning, when the database has more to do than we: as many connections as
+the exporter leaves of those that its role may have."""
+LEAPT = 16
+"""How many hours are leapt over in the time that one takes to be evaluated, about."""
+CHUNK = 48
 """Hours whose changes are read at once."""
 POLL = 0.2
 DEAR = 86_400.0
@@ -49,7 +55,7 @@ DEAR = 86_400.0
 LEAP = 7 * 86_400.0
 """Seconds that are passed over at once by who begins in the middle: the changes of a week are held in memory."""
 
-CADENCE = ((0.015, 1), (0.05, 6))
+CADENCE = ((0.012, 1), (0.05, 6))
 """Hours between two evaluations of a collector, by the CPU seconds that one takes; above all of them a day."""
 
 Progress = Callable[[int, int], None]
@@ -78,8 +84,9 @@ def evaluate(
     """
     context = multiprocessing.get_context("spawn")
     done = context.Value("q", 0)
-    size = max(CHUNK, -(-len(when) // PROCESSES))
-    spans = [list(when[start : start + size]) for start in range(0, len(when), size)]
+    # The second one begins in the middle, and has to get there first.
+    middle = max(CHUNK, math.ceil(len(when) / (2 - 1 / LEAPT)))
+    spans = [list(span) for span in (when[:middle], when[middle:]) if len(span)]
     with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_share, initargs=(done, os.getpid())) as pool:
         jobs = [pool.submit(_evaluate_span, dsn, business, beginning, span) for span in spans]
         while not all(job.done() for job in jobs):
@@ -91,6 +98,9 @@ def evaluate(
 
 
 def _evaluate_span(dsn: str, business: Business, beginning: Beginning, when: list[float]) -> Columns:
+    # What was handed over stays to the end, and samples are no garbage that only a collector finds.
+    gc.freeze()
+    gc.set_threshold(200_000)
     return asyncio.run(Past(dsn, business).columns(beginning, when))
 
 
@@ -120,6 +130,8 @@ class Kept:
     cubes: dict[str, Cube]
     books: dict[str, Book]
     ahead: list[Step] = field(default_factory=list)
+    due: dict[str, list[Tally]] = field(default_factory=dict)
+    """Changes up to that moment which no look at their cube has asked for yet."""
 
     async def look(self, db: Reader, moments: Sequence[float], names: Names) -> None:
         """Read the changes from each moment to the next."""
@@ -132,9 +144,17 @@ class Kept:
         if self.ahead:
             step = self.ahead.pop()
             for name, tally in step.cells.items():
-                self.cubes[name].add(tally)
+                self.due.setdefault(name, []).append(tally)
             for name, (places, records) in step.records.items():
                 self.books[name].put(places, records)
+
+    def tally(self, name: str) -> Tally:
+        """The cells of a cube; what has changed since the last look at it is added at once."""
+        changes = self.due.pop(name, None)
+        if changes:
+            keys, counts = (np.concatenate([getattr(one, part) for one in changes]) for part in ("keys", "counts"))
+            self.cubes[name].add(Tally.of(keys, counts))
+        return self.cubes[name].tally
 
     def _placed(self, changes: Sequence[Reads]) -> list[Step]:
         """Changes as they are made. Records are looked up for all of them at once: no record comes or goes."""
@@ -150,6 +170,22 @@ class Kept:
         return [Step({name: self.cubes[name].layout.coarsened(tally, self.grain)
                       for name, tally in change.cells.items()}, made)
                 for change, made in zip(changes, records, strict=True)]
+
+
+class Tallies(Mapping[str, Tally]):
+    """The cells of all cubes by name, each brought up to now when it is looked at."""
+
+    def __init__(self, kept: Sequence[Kept]) -> None:
+        self._kept = {name: one for one in kept for name in one.cubes}
+
+    def __getitem__(self, name: str) -> Tally:
+        return self._kept[name].tally(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +205,14 @@ class Past:
         self._business = business
         self._scheme = scheme_of(business)
         self._database = Database(
-            SecretStr(dsn), DatabaseSettings(connections=PROCESSES, statement_timeout=60.0, row_budget=200_000))
+            SecretStr(dsn), DatabaseSettings(connections=READINGS, statement_timeout=60.0, row_budget=200_000))
 
     def _reader(self) -> AbstractAsyncContextManager[Reader]:
         return self._database.reader(300.0)
 
     async def begin(self, moment: float, progress: Progress) -> Beginning:
-        """The sources as they were at a moment, two read side by side."""
-        names, turn = Names(), asyncio.Semaphore(PROCESSES)
+        """The sources as they were at a moment, some read side by side."""
+        names, turn = Names(), asyncio.Semaphore(READINGS)
         try:
             async with self._reader() as db:
                 relations = await db.relations()
@@ -241,10 +277,11 @@ class Past:
 
     def _context(self, beginning: Beginning, db: Reader, moment: float) -> Context:
         """The sources moved on to their next moment, which is this one."""
-        view = View(self._scheme, beginning.names)
         for one in beginning.kept:
             one.move()
-            view = view.joined(one.source.name, one.cubes, one.books)
+        ready = frozenset(one.source.name for one in beginning.kept)
+        books = {name: book.records for one in beginning.kept for name, book in one.books.items()}
+        view = View(self._scheme, beginning.names, Tallies(beginning.kept), ready, books)
         return Context(now=moment, wall=moment, db=db, business=self._business, ledger=view,
                        relations=beginning.relations, dear=DEAR)
 
