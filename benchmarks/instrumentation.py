@@ -118,9 +118,8 @@ def bare(app: Any) -> Made:
 
 def ours(app: Any) -> Made:
     """SalesMetrics with everything on."""
-    from sales_exporter.instrumentation.asgi import SalesMetrics
-    from sales_exporter.instrumentation.meter import Meter
-    from sales_exporter.runtime.exposition import Renderer
+    from sales_exporter.instrumentation import Meter, SalesMetrics
+    from sales_exporter.instrumentation.pages import Exposition
 
     meter = Meter()
     if hasattr(app, "add_middleware"):
@@ -128,8 +127,10 @@ def ours(app: Any) -> Made:
     else:
         app = SalesMetrics(app, meter)
 
+    page = Exposition(meter, None)
+
     def scrape() -> str:
-        return Renderer().render(meter.samples()).text.decode()
+        return page.render("text", packed=False).decode()
 
     return app, scrape
 
@@ -378,8 +379,8 @@ def measure(kind: str, routes: int, rounds: int, requests: int) -> Size:
 
 def flooded(one: Contender, routes: int) -> dict[str, Any]:
     """What odd requests do; the long walk is ours alone."""
-    wandered = one.ask("wander") if one.name == "ours" and routes == WANDERED else {}
-    return {**wandered, **one.ask("flood")}
+    found: dict[str, Any] = one.ask("flood")
+    return found | (one.ask("wander") if one.name == "ours" and routes == WANDERED else {})
 
 
 def met(sizes: Sequence[Size]) -> dict[str, bool]:
