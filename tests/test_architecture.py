@@ -116,3 +116,20 @@ def test_exposition_needs_the_standard_library_only() -> None:
             "print(*{m.split('.')[0] for m in set(sys.modules) - before} - set(sys.stdlib_module_names))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["sales_exporter"]
+
+
+@pytest.mark.slow
+def test_an_application_needs_prometheus_client_and_nothing_else() -> None:
+    code = """
+import sys, importlib
+before = set(sys.modules)
+import sales_exporter.instrumentation as rooms
+for name in rooms.__all__:
+    getattr(rooms, name)
+for name in ("asgi", "wsgi", "handlers", "pages", "llm", "recorders", "workers"):
+    importlib.import_module(f"sales_exporter.instrumentation.{name}")
+rooms.Recorder(), rooms.SalesMetrics(None), rooms.SalesMetricsWSGI(None)
+print(*sorted({name.split(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["prometheus_client", "sales_exporter"]
