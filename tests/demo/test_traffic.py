@@ -120,9 +120,13 @@ def test_an_hour_has_one_minute_in_which_conversations_are_long():
     asked = Clock().run(Plan(1, "run", rate=20.0), 700)
     sizes = {during: [len(r.body["text"]) for at, r in asked if r.path.endswith("/summary") and r.body is not None
                       and incident(at) is during] for during in (False, True)}
-    # The example application waits two seconds for 10,000 characters a second: some of these are too long for it.
-    assert max(sizes[False]) <= 4_000
-    assert 9_000 <= sorted(sizes[True])[0] < 19_500 < sorted(sizes[True])[-1]
+    # The example application gives up after two seconds, at 10,000 characters a second.
+    too_long = {during: [size for size in found if size > 19_500] for during, found in sizes.items()}
+    assert 0 < len(too_long[False]) < len(sizes[False]) / 20
+    assert max(set(sizes[False]) - set(too_long[False])) <= 4_000
+    slow = sorted(set(sizes[True]) - set(too_long[True]))
+    assert 4_500 <= slow[0] < slow[-1] <= 9_000
+    assert len(sizes[True]) / 60 > 3 * len(sizes[False]) / 640
 
 
 def test_a_call_that_is_told_of_is_over_and_in_order():

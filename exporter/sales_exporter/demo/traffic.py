@@ -40,6 +40,9 @@ _PENDING: Final = 2000
 _USUAL: Final = {"score": 30, "lead": 30, "call": 15, "summary": 8, "no lead": 5, "no route": 4, "malformed": 3,
                  "no secret": 3, "health": 2}
 _SLOW: Final = {**_USUAL, "summary": 40}
+# Characters of a conversation. The application's stand-in for a language model takes a second for 10,000: the long ones
+# stay below the second at which an alert looks, the longest takes more than the application waits.
+_USUAL_LENGTH, _LONG, _TOO_LONG = (200, 4_000), (5_000, 8_500), 24_000
 _SOURCES: Final = ("referral", "web", "event", "cold")
 
 Client = Callable[[], Coroutine[Any, Any, None]]
@@ -124,8 +127,9 @@ class Plan:
             secret = self._secret if kind == "call" else "wrong"
             return Request("POST", "/webhooks/calls", self._call(now), {"X-Webhook-Secret": secret})
         if kind == "summary":
-            # Up to 24,000 characters take the stand-in for a language model longer than the application waits.
-            size = self._random.randint(9_000, 24_000) if incident(elapsed) else self._random.randint(200, 4_000)
+            size = self._random.randint(*(_LONG if incident(elapsed) else _USUAL_LENGTH))
+            if self._random.random() < 0.02:
+                size = _TOO_LONG
             return Request("POST", f"{leads}/{known}/summary", {"text": "word " * (size // 5)})
         if kind == "malformed":
             return Request("POST", f"{leads}/{nobody}/score", {"employees": 0})
