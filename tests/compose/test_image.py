@@ -48,6 +48,7 @@ def test_final_image_is_the_exporter_and_starts_it():
     assert "healthcheck" in (last.last("HEALTHCHECK") or "")
 
 
+@pytest.mark.slow
 def test_package_builds_from_the_context_alone(tmp_path: Path):
     if importlib.util.find_spec("hatchling") is None:
         pytest.skip("hatchling is not installed")

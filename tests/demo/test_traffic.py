@@ -214,6 +214,7 @@ async def until(task: asyncio.Task[None], condition: object) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_requests_streams_and_websockets_arrive_and_end_with_it():
     application = Application()
     async with listening(application) as url:
@@ -227,6 +228,7 @@ async def test_requests_streams_and_websockets_arrive_and_end_with_it():
     assert len(asyncio.all_tasks()) == 1
 
 
+@pytest.mark.slow
 async def test_no_more_than_a_few_requests_are_under_way_at_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(traffic, "IN_FLIGHT", 3)
     application = Application()

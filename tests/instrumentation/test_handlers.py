@@ -189,6 +189,7 @@ def test_hashes_of_one_password_differ_and_both_open() -> None:
         assert Access(basic_user="a", basic_hash=stored).admits_now(basic("a", "pass")) is True
 
 
+@pytest.mark.slow
 async def test_guesses_beyond_those_that_wait_are_sent_away_and_the_known_still_enter() -> None:
     access = Access(basic_user="a", basic_hash=HASH)
     assert await access.admits(basic("a", "s3cret:word")) is True
@@ -200,6 +201,7 @@ async def test_guesses_beyond_those_that_wait_are_sent_away_and_the_known_still_
     assert await access.admits(basic("a", "another")) is False
 
 
+@pytest.mark.slow
 async def test_too_many_logins_are_answered_503(handler: Callable[..., Ask]) -> None:
     ask = handler(counting(), basic_user="a", basic_hash=HASH)
     answers = await asyncio.gather(*(ask(authorization=basic("a", str(number))) for number in range(4 * WAITING)))

@@ -139,6 +139,7 @@ def test_models_beyond_the_limit_share_one_series() -> None:
 
 @given(st.lists(st.one_of(st.none(), st.integers(), st.floats(), st.text(), st.binary(), st.just("\ud800"),
                           st.lists(st.integers())), min_size=6, max_size=6))
+@pytest.mark.slow
 def test_no_value_makes_the_timer_raise(some: list[Any]) -> None:
     meter = Meter()
     with llm_timer(meter, operation=some[0], provider=some[1], model=some[2]) as call:

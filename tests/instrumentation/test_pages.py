@@ -96,6 +96,7 @@ def test_packed_is_the_same_page_gzipped(kind: Format) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.slow
 def test_families_of_many_series_are_whole(kind: Format) -> None:
     meter = Meter(limit=5000)
     http = HttpMeter(meter)
@@ -185,6 +186,7 @@ def test_a_family_that_cannot_be_written_leaves_the_others() -> None:
     assert parsed("openmetrics", Exposition(filled(), registry).render("openmetrics", False)).keys() >= {"even"}
 
 
+@pytest.mark.slow
 def test_pages_in_many_threads_at_once_are_whole() -> None:
     meter = filled()
     for number in range(900):

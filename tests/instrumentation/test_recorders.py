@@ -91,6 +91,7 @@ def test_models_and_versions_beyond_the_limit_share_one_series() -> None:
 
 
 @given(st.lists(ANYTHING, min_size=19, max_size=19))
+@pytest.mark.slow
 def test_no_value_makes_a_recorder_raise(some: list[Any]) -> None:
     meter = Meter()
     recorder = Recorder(meter=meter)

@@ -217,6 +217,7 @@ def test_r22_a_file_that_is_cut_off_anywhere_keeps_what_is_before_the_cut(direct
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flips=st.lists(st.tuples(st.integers(0, 900), st.integers(1, 255)), min_size=1, max_size=6),
        live=st.booleans(), dead=st.booleans())
+@pytest.mark.slow
 def test_r22_corrupt_bytes_never_raise_and_are_counted_once(
     tmp_path_factory: pytest.TempPathFactory, flips: list[tuple[int, int]], live: bool, dead: bool
 ) -> None:
@@ -286,6 +287,7 @@ EVENT = st.one_of(OBSERVATION, st.tuples(st.just("die"), st.integers(0, 3)), st.
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(EVENT, max_size=60))
+@pytest.mark.slow
 def test_r22_the_merge_is_the_sum_of_all_that_was_counted(
     tmp_path_factory: pytest.TempPathFactory, events: list[tuple[object, ...]]
 ) -> None:

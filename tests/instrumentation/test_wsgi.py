@@ -266,6 +266,7 @@ def test_r12_routes_without_end_stay_within_the_limit() -> None:
     assert sum(counted.durations.values()) == 2000
 
 
+@pytest.mark.slow
 def test_requests_in_threads_count_exactly() -> None:
     client, counted = driven(answering(b"ok", Content_Length="2"))
     with ThreadPoolExecutor(8) as pool:

@@ -294,6 +294,7 @@ SHAPES = {"vapi": VAPI, "retell": RETELL, "twilio": TWILIO, "hubspot": HUBSPOT, 
 
 @pytest.mark.parametrize("vendor", SHAPES)
 @given(data=st.data())
+@pytest.mark.slow
 def test_whatever_a_payload_holds_it_is_read_ignored_or_refused(vendor: str, data: st.DataObject) -> None:
     payload = corrupted(SHAPES[vendor], data)
     found = read(VENDORS[vendor], payload, HINTS)

@@ -60,6 +60,7 @@ def test_revisions_and_their_pages_keep_exactly_what_was_put(steps: list[tuple[d
 
 
 @given(st.lists(st.dictionaries(KEYS, VALUES, max_size=400), max_size=6))
+@pytest.mark.slow
 def test_a_book_that_grows_in_place_is_the_one_that_is_revised(steps: list[dict[int, int]]) -> None:
     grown, made, disk = Book.of(LAYOUT), Book.of(LAYOUT), dict[int, bytes]()
     for put in steps:
@@ -177,6 +178,7 @@ def test_a_long_path_keeps_its_first_and_its_newest_touches() -> None:
     assert channels(paths.touches(np.array([number]))[0]).tolist() == [0, *range(6, size)]
 
 
+@pytest.mark.slow
 def test_a_full_table_of_paths_keeps_the_ends() -> None:
     paths = Paths()
     many = packed(np.arange(1, MOST_PATHS + 1) % 60_000, np.arange(MOST_PATHS) // 60_000 * 4 * DAY)

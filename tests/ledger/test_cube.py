@@ -37,6 +37,7 @@ def as_dict(one: Tally) -> dict[int, int]:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(*(st.integers(0, (1 << WIDTHS[kind]) - 1) for kind in KINDS))))
+@pytest.mark.slow
 def test_what_is_packed_is_unpacked(rows: list[tuple[int, int, int, int]]) -> None:
     columns = {label: np.array([row[i] for row in rows], dtype=np.int64) for i, label in enumerate(PLAN.labels)}
     keys = PLAN.pack(**columns)

@@ -97,6 +97,7 @@ def test_the_projection_is_near_what_comes_true_with_and_without_recorded_losses
     assert np.mean(seen) > 0.1
 
 
+@pytest.mark.slow
 def test_bands_hold_what_comes_true() -> None:
     held = []
     for seed in range(100, 130):
@@ -133,6 +134,7 @@ def test_courses_drawn_once_give_each_cohort_the_band_that_it_has_alone() -> Non
         assert maturity(known.since(since), course, horizon) == alone.maturity
 
 
+@pytest.mark.slow
 def test_many_leads_have_the_band_of_exact_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     known, _ = cohorts(7, leads=40_000)
     course = learn(known)
