@@ -54,10 +54,8 @@ SOCKETS_OPEN = gauge("websocket_server_connections_open", "Websockets that are o
 SOCKET_MESSAGES = counter(
     "websocket_server_messages_total", "Messages of websockets, by direction: received or sent.", "http_route",
     "direction")
-METRICS = (DURATION, FIRST_BYTE, RECEIVED, SENT, ACTIVE, STREAM, STREAMS_OPEN, STREAM_MESSAGES, SOCKET, SOCKETS_OPEN,
-           SOCKET_MESSAGES)
 
-__all__ = ["METRICS", "OTHER", "UNKNOWN", "Exchange", "HttpMeter"]
+__all__ = ["OTHER", "UNKNOWN", "Exchange", "HttpMeter"]
 
 
 class Exchange:
