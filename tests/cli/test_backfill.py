@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
+from sales_exporter.runtime.past import PROCESSES
 from tests.support.databases import Databases
 
 
@@ -34,6 +38,34 @@ def test_the_past_of_a_lead_shows_when_it_was_created(databases: Databases, tmp_
     assert values[:15] == ["0.0"] * 15
     assert values[-29:] == ["1.0"] * 29
     assert text.rstrip().endswith("# EOF")
+
+
+@pytest.mark.postgres
+@pytest.mark.process
+@pytest.mark.slow
+def test_its_processes_end_when_it_is_killed(databases: Databases, tmp_path: Path) -> None:
+    dsn = tmp_path / "dsn"
+    dsn.write_text(databases.fresh().reader.dsn)
+    # So long a past that they are at work when the command dies.
+    command = [sys.executable, "-m", "sales_exporter", "backfill", f"--out={tmp_path / 'past'}", "--since=3000d",
+               f"--database.dsn-file={dsn}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        limit = time.monotonic() + 60
+        while len(at_work := workers(child.pid)) < PROCESSES and child.poll() is None and time.monotonic() < limit:
+            time.sleep(0.05)
+        child.kill()
+    assert len(at_work) == PROCESSES
+    assert psutil.wait_procs(at_work, timeout=20)[1] == []
+
+
+def workers(pid: int) -> list[psutil.Process]:
+    """Processes that a backfill evaluates in, at work already."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "spawn_main" in " ".join(process.cmdline()) and process.cpu_times().user > 1:
+                found.append(process)
+    return found
 
 
 @pytest.mark.process

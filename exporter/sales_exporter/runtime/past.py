@@ -11,6 +11,7 @@ import gc
 import math
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
@@ -87,7 +88,7 @@ def evaluate(
     # The second one begins in the middle, and has to get there first.
     middle = max(CHUNK, math.ceil(len(when) / (2 - 1 / LEAPT)))
     spans = [list(span) for span in (when[:middle], when[middle:]) if len(span)]
-    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_share, initargs=(done, os.getpid())) as pool:
+    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=_share, initargs=(done,)) as pool:
         jobs = [pool.submit(_evaluate_span, dsn, business, beginning, span) for span in spans]
         while not all(job.done() for job in jobs):
             progress(done.value, len(when))
@@ -319,14 +320,22 @@ def _put(found: Columns, places: slice, size: int, values: Mapping[str, float]) 
 _shared: dict[str, Any] = {}
 
 
-def _share(done: object, parent: int) -> None:
-    _shared.update(done=done, parent=parent)
+def _share(done: object) -> None:
+    _shared.update(done=done)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Nobody is left to wait for what is evaluated when the command was killed. An exception would not do: the pool
+    sends it back as a result and waits for more work."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _count() -> None:
-    """One more moment; nobody is left to wait for it when the command was ended."""
+    """One more moment."""
     if _shared:
-        if os.getppid() != _shared["parent"]:
-            raise SystemExit(1)
         with _shared["done"].get_lock():
             _shared["done"].value += 1
