@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
@@ -223,7 +223,6 @@ def test_r11_hostile_label_value_reads_back_as_sent(text: str, kind: Format) -> 
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=80, deadline=None)
 @given(found=samples())
 def test_r11_any_samples_read_back_as_sent(kind: Format, found: list[Sample]) -> None:
     page = Renderer().render(found)

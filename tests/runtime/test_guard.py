@@ -18,6 +18,13 @@ def test_series_within_the_limits_pass_unchanged() -> None:
     assert bound(samples, 10, 100).samples == tuple(samples)
 
 
+def test_r12_what_has_no_labels_or_no_room_is_left_out() -> None:
+    alone = gauge("sales_alone", "One series.")
+    assert bound([LEADS(1, channel="a", stage="lead"), alone(2)], 10, 1).samples == (
+        LEADS(1, channel="a", stage="lead"),)
+    assert bound([alone(2), LEADS(1, channel="a", stage="lead")], 10, 1).samples == (alone(2),)
+
+
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=60))
 def test_r12_merging_keeps_the_sum_of_what_can_be_summed(values: list[int]) -> None:
     samples = [LEADS(value, channel=f"c{i}", stage="lead") for i, value in enumerate(values)]
@@ -40,9 +47,9 @@ def test_r12_what_cannot_be_summed_is_left_out_and_counted() -> None:
 
 
 def test_r12_many_labels_end_as_the_limit() -> None:
-    bounded = bound((CALLS(1, outcome=str(i)) for i in range(50_000)), 1000, 20_000)
+    bounded = bound((CALLS(1, outcome=str(i)) for i in range(25_000)), 1000, 20_000)
     assert len(bounded.samples) == 1000
-    assert sum(float(s.value) for s in bounded.samples) == 50_000  # type: ignore[arg-type]
+    assert sum(float(s.value) for s in bounded.samples) == 25_000  # type: ignore[arg-type]
 
 
 def test_r8_a_single_dip_of_a_running_total_is_held_back_and_counted() -> None:

@@ -11,11 +11,6 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
-
 from sales_exporter.collectors import Pass
 from sales_exporter.config import Web
 from sales_exporter.errors import ConfigError
@@ -23,8 +18,14 @@ from sales_exporter.model import Sample, gauge
 from sales_exporter.runtime.clock import Clock
 from sales_exporter.runtime.connections import Bounds
 from sales_exporter.runtime.exposition import Format, Renderer, join
+from sales_exporter.runtime.landing import EXPORTER
 from sales_exporter.runtime.receiving import Intake
 from sales_exporter.runtime.web import Running, serve
+from tests.support.later import Later
+
+x509, hashes = Later("cryptography.x509"), Later("cryptography.hazmat.primitives.hashes")
+serialization = Later("cryptography.hazmat.primitives.serialization")
+ec, rsa = (Later(f"cryptography.hazmat.primitives.asymmetric.{name}") for name in ("ec", "rsa"))
 
 SERIES = gauge("sales_leads", "Leads.", "stage")
 
@@ -38,6 +39,7 @@ class Shown:
         self.passes: Mapping[str, Pass] = {
             "funnel": Pass(60.0, success=True, last_success=1_700_000_000.0, finished=True)}
         self.ready = True
+        self.words = EXPORTER
         self.replay = False
         self.as_of = 1_700_000_000.0
         self.asked: list[tuple[Format, bool, frozenset[str] | None]] = []
@@ -147,7 +149,7 @@ class Authority:
 
     def __init__(self, name: str = "Test CA") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self._name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
         self._certificate = _sign(self._name, self._name, self._key, self._key, [], authority=True)
 
     @property
@@ -160,7 +162,7 @@ class Authority:
         """Files with a certificate for the given names, and its key."""
         key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = (
             rsa.generate_private_key(65537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1()))
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        subject = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
         certificate = _sign(subject, self._name, key, self._key, [_san(san) for san in sans])
         certificate_file, key_file = folder / f"{name}.crt", folder / f"{name}.key"
         certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))

@@ -75,10 +75,15 @@ class Board:
         bounded = bound(slot.totals.steady(snapshot.samples), self._limits.series_per_metric, room)
         page = await asyncio.to_thread(slot.renderer.render, bounded.samples)
         self.overflow.update(bounded.overflow)
+        self.post(snapshot.collector, page, snapshot.taken_at, duration)
+
+    def post(self, name: str, page: Page, taken_at: float, duration: float) -> None:
+        """Put up a page that was rendered elsewhere, in place of the last one."""
+        slot = self._slots[name]
         self.dropped.update(duplicate=page.duplicates, invalid=page.invalid)
         slot.page, slot.serial, slot.taken = page, slot.serial + 1, self._clock.monotonic()
         slot.state = replace(slot.state, success=True, reason="", detail="", duration=duration,
-                             last_success=snapshot.taken_at, series=page.series, finished=True)
+                             last_success=taken_at, series=page.series, finished=True)
 
     def fail(self, name: str, error: Exception, duration: float) -> bool:
         """Keep the last good page and note the failure. True when this changes what was known."""

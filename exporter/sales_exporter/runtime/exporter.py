@@ -16,7 +16,7 @@ from sales_exporter.collectors import Arrivals, Collector, Context, Pass, discov
 from sales_exporter.config import CollectorSettings, Settings
 from sales_exporter.errors import ConfigError, MetricError, SalesExporterError
 from sales_exporter.model import Sample, Snapshot
-from sales_exporter.runtime import memory
+from sales_exporter.runtime import landing, memory
 from sales_exporter.runtime.board import FILLING, Board
 from sales_exporter.runtime.clock import Clock
 from sales_exporter.runtime.database import Database, Reader
@@ -90,6 +90,11 @@ class Exporter:
     def ready(self) -> bool:
         """Whether each collector has finished its first pass."""
         return self._board.ready
+
+    @property
+    def words(self) -> landing.Wording:
+        """How the landing page speaks of it."""
+        return landing.EXPORTER
 
     @property
     def replay(self) -> bool:

@@ -45,7 +45,12 @@ def bound(samples: Iterable[Sample], per_metric: int, total: int) -> Bounded:
 
 
 def fold(group: Sequence[Sample], label: int, limit: int) -> list[Sample]:
-    """The group with the smaller values of one label merged into ``(other)``, at most ``limit`` series."""
+    """The group with the smaller values of one label merged into ``(other)``, at most ``limit`` series.
+
+    Without labels or room there is nothing to merge into: what is above the limit is left out.
+    """
+    if limit < 1 or not group[0].metric.labels:
+        return list(group[:limit])
     weights: dict[str, float] = defaultdict(float)
     widths: Counter[str] = Counter()
     for sample in group:

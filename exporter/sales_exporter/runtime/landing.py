@@ -82,9 +82,25 @@ _LOGO = (
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """How a server speaks of itself: what it does, what its parts are called, and what a scrape is answered from."""
+
+    about: str
+    part: str
+    footer: str
+
+
+EXPORTER = Wording(
+    "Sales rows in PostgreSQL become Prometheus series: funnel, ROI, pipeline, reps, calls and models.", "Collector",
+    "A scrape never waits for the database: it is answered from the last good pass of each collector.",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Everything that the page shows. Times are epoch seconds."""
 
+    words: Wording
     version: str
     telemetry_path: str
     passes: Mapping[str, Pass]
@@ -113,7 +129,7 @@ def page(view: View) -> str:
 {_LOGO}
 <div>
 <h1>sales-exporter <small>{escape(view.version)}</small></h1>
-<p>Sales rows in PostgreSQL become Prometheus series: funnel, ROI, pipeline, reps, calls and models.</p>
+<p>{view.words.about}</p>
 </div>
 </header>
 {_notices(view)}
@@ -124,10 +140,9 @@ def page(view: View) -> str:
 <nav>
 {_links(view)}
 </nav>
-<h2>Collectors</h2>
+<h2>{view.words.part}s</h2>
 {_table(view)}
-<footer>State at {_moment(view.now)}. A scrape never waits for the database: it is answered from the last good
-pass of each collector.</footer>
+<footer>State at {_moment(view.now)}. {view.words.footer}</footer>
 </main>
 </body>
 </html>
@@ -160,7 +175,7 @@ def _facts(view: View) -> str:
         moment = f"{day} <small>{rest}</small>"
     facts = [
         ("Status", f'<dd><span class="state {_tone(failing, view.ready)}">{status}</span></dd>'),
-        ("Collectors up", f"<dd>{well} of {len(view.passes)}</dd>"),
+        (f"{view.words.part}s up", f"<dd>{well} of {len(view.passes)}</dd>"),
         ("Series", f"<dd>{sum(state.series for state in passes):,}</dd>"),
         ("Evaluated at", f"<dd>{moment}</dd>"),
     ]
@@ -188,8 +203,8 @@ def _links(view: View) -> str:
 
 def _table(view: View) -> str:
     if not view.passes:
-        return '<p class="notice wait">No collector is enabled.</p>'
-    head = "".join(f"<th>{name}</th>" for name in ("Collector", "State", "Series", "Took", "Age of data", "Every"))
+        return f'<p class="notice wait">No {view.words.part.lower()} is enabled.</p>'
+    head = "".join(f"<th>{name}</th>" for name in (view.words.part, "State", "Series", "Took", "Age of data", "Every"))
     # What needs attention comes first.
     urgency = {False: 0, None: 1, True: 2}
     order = sorted(view.passes, key=lambda name: (urgency[view.passes[name].success], name))

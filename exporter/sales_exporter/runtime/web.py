@@ -71,6 +71,11 @@ class Served(Protocol):
         ...
 
     @property
+    def words(self) -> landing.Wording:
+        """How it speaks of itself."""
+        ...
+
+    @property
     def as_of(self) -> float:
         """The moment of evaluation, in epoch seconds."""
         ...
@@ -204,7 +209,8 @@ class Site:
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
         only = frozenset(request.query.getall("collect[]", ())) or None
         if only is not None and not only <= self._served.names:
-            return self.plain(400, f"no such collector; there are {', '.join(sorted(self._served.names))}")
+            part, known = self._served.words.part.lower(), ", ".join(sorted(self._served.names))
+            return self.plain(400, f"no such {part}; there are {known}")
         if 0 < self._settings.max_requests <= self._scrapes:
             return self.plain(503, "too many scrapes at once", **{"Retry-After": "1"})
         kind = preferred(request.headers.getall("Accept", ()))
@@ -222,7 +228,7 @@ class Site:
     async def _landing(self, request: web.BaseRequest) -> web.StreamResponse:
         served = self._served
         view = landing.View(
-            version=__version__, telemetry_path=self._settings.telemetry_path, passes=served.passes,
+            words=served.words, version=__version__, telemetry_path=self._settings.telemetry_path, passes=served.passes,
             ready=served.ready, replay=served.replay, as_of=served.as_of, now=self._clock.now(),
             defect=self._access.defect if self._access is not None else "", documentation=_documentation(),
         )
@@ -235,7 +241,8 @@ class Site:
     async def _ready(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._served.ready:
             return self.plain(200, "ready")
-        return self.plain(503, "not ready: a collector has not finished its first pass", **{"Retry-After": "1"})
+        part = self._served.words.part.lower()
+        return self.plain(503, f"not ready: a {part} has not finished its first pass", **{"Retry-After": "1"})
 
     async def _reload(self, request: web.BaseRequest) -> web.StreamResponse:
         if not self._settings.enable_lifecycle:
