@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from sales_exporter import config
@@ -15,9 +14,11 @@ from sales_exporter.collectors.calls import DURATION, Calls
 from sales_exporter.collectors.models import Models
 from sales_exporter.model import Distribution, Sample
 from tests.support.datasets import Loaded
+from tests.support.later import Later
 from tests.support.reading import collect, number, values
 
 pytestmark = pytest.mark.postgres
+pd = Later("pandas")
 
 WINDOWS = {"7d": 7, "30d": 30, "90d": 90, "all": 10_000}
 MOMENTS = [datetime(year, month, 1) for year, month in ((2008, 6), (2009, 3), (2009, 6), (2010, 4), (2010, 11))]

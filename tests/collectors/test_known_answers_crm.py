@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from sales_exporter import config
@@ -15,9 +14,11 @@ from sales_exporter.collectors.key import Key
 from sales_exporter.collectors.reps import Reps
 from sales_exporter.model import Sample
 from tests.support.datasets import Loaded
+from tests.support.later import Later
 from tests.support.reading import collect, number, values
 
 pytestmark = pytest.mark.postgres
+pd = Later("pandas")
 
 AS_OF = datetime(2018, 1, 1, tzinfo=UTC)
 PAST = datetime(2017, 8, 1, tzinfo=UTC)

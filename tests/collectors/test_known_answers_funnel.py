@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from scipy.stats import CensoredData, ecdf
 
 from sales_exporter.collectors.funnel import Funnel
 from sales_exporter.collectors.pipeline import Pipeline
@@ -18,9 +17,11 @@ from sales_exporter.config import Business, Stage
 from sales_exporter.model import Sample
 from sales_exporter.stats.intervals import wilson
 from tests.support.datasets import Loaded
+from tests.support.later import Later
 from tests.support.reading import collect, number, values
 
 pytestmark = pytest.mark.postgres
+stats = Later("scipy.stats")
 STAGES = (Stage(name="lead"), Stage(name="won", kind="won"))
 BUSINESS = Business(stages=STAGES, windows=("30d", "all"), conversion_horizons=("30d",))
 DATES = ("2018-03-01", "2018-06-01", "2018-11-15")
@@ -148,7 +149,7 @@ async def test_olist_restricted_mean_equals_an_independent_estimate(olist: Loade
             " WHERE l.created_at >= %(now)s::timestamptz - interval '60 days' AND l.created_at < %(now)s",
             {"now": moment("2018-06-01")}).fetchall()
     ended = [max(length, 0.0) for length, done in rows if done]
-    curve = ecdf(CensoredData(ended, right=[length for length, done in rows if not done])).sf
+    curve = stats.ecdf(stats.CensoredData(ended, right=[length for length, done in rows if not done])).sf
     horizon = 30 * 86_400.0
     inside = curve.quantiles[curve.quantiles < horizon]
     heights = np.concatenate(([1.0], curve.probabilities[: len(inside)]))

@@ -53,15 +53,16 @@ def _labels(samples: list[Sample]) -> tuple[float | None, float | None]:
     return mature, pending
 
 
-def _decisions(samples: list[Sample]) -> dict[tuple[str, str], float]:
-    found = values(samples, "sales_model_decisions").items()
+def _decisions(samples: list[Sample], name: str = "sales_model_decisions") -> dict[tuple[str, str], float]:
+    found = values(samples, name).items()
     return {(predicted[:3], actual[:3]): n for (_, _, predicted, actual), n in found if isinstance(n, float) and n}
 
 
 def test_a_version_without_labels_has_counts_and_no_quality() -> None:
     names = {sample.metric.name for sample in quality(_version())}
     assert names == {
-        "sales_model_predictions_total", "sales_model_labels", "sales_model_decisions", "sales_model_scores",
+        "sales_model_predictions_total", "sales_model_labels", "sales_model_decisions", "sales_model_settled_decisions",
+        "sales_model_scores",
     }
 
 
@@ -176,6 +177,44 @@ class TestOnPostgres:
         _observe(database, "a", 1, "2024-05-09")
         assert _decisions(await collect(Models(), database, NOW)) == {("pos", "neg"): 1}
 
+    async def test_a_day_is_settled_once_every_label_of_it_is_mature(self, databases: Databases) -> None:
+        database = databases.fresh()
+        _predict(database, "early", 0.9, "2024-05-20 08:00+00")
+        _observe(database, "early", 1, "2024-05-20 09:00+00")
+        _predict(database, "late", 0.9, "2024-05-20 10:00+00")
+        for moment, expected in ((datetime(2024, 5, 27, 23, tzinfo=UTC), {}),
+                                 (datetime(2024, 5, 28, tzinfo=UTC), {("pos", "pos"): 1, ("pos", "neg"): 1})):
+            samples = await collect(Models(), database, moment)
+            assert _decisions(samples, "sales_model_settled_decisions") == expected
+
+    async def test_settled_days_stay_counted_for_good(self, databases: Databases) -> None:
+        database = databases.fresh()
+        _predict(database, "old", 0.1, "2022-01-01")
+        _predict(database, "new", 0.9, "2024-05-01")
+        samples = await collect(Models(), database, NOW)
+        assert _decisions(samples, "sales_model_settled_decisions") == {("neg", "neg"): 1, ("pos", "neg"): 1}
+
+    async def test_a_label_that_never_matures_keeps_its_own_day_and_version_alone_from_being_settled(
+        self, databases: Databases
+    ) -> None:
+        database = databases.fresh()
+        _predict(database, "never", 0.9, "2024-05-01", horizon="Infinity")
+        _predict(database, "same day", 0.9, "2024-05-01")
+        _predict(database, "next day", 0.1, "2024-05-02")
+        _predict(database, "other version", 0.1, "2024-05-01", version="2")
+        found = values(await collect(Models(), database, NOW), "sales_model_settled_decisions")
+        assert {key[1:]: n for key, n in found.items() if n} == {
+            ("1", "negative", "negative"): 1, ("2", "negative", "negative"): 1}
+
+    async def test_a_corrected_outcome_moves_a_settled_decision(self, databases: Databases) -> None:
+        database = databases.fresh()
+        _predict(database, "a", 0.9, "2024-05-01")
+        _observe(database, "a", 1, "2024-05-30", final=False)
+        before = await collect(Models(), database, datetime(2024, 5, 30, tzinfo=UTC))
+        after = await collect(Models(), database, NOW)
+        assert _decisions(before, "sales_model_settled_decisions") == {("pos", "neg"): 1}
+        assert _decisions(after, "sales_model_settled_decisions") == {("pos", "pos"): 1}
+
     async def test_labels_that_matured_before_the_last_30_days_are_out(self, databases: Databases) -> None:
         database = databases.fresh()
         _predict(database, "inside", 0.1, "2024-04-25 00:00+00")
@@ -268,6 +307,32 @@ class TestOnPostgres:
         samples = await collect(Models(), database, NOW)
         assert number(samples, "sales_model_scores", part="reference", **ONE) == 1
         assert number(samples, "sales_model_scores", part="current", **ONE) == 1
+
+    async def test_whole_days_of_scores_are_compared_with_the_first_days(self, databases: Databases) -> None:
+        database = databases.fresh()
+        database.execute(
+            "INSERT INTO sales.model_predictions (prediction_id, model, version, subject_kind, subject_id,"
+            " predicted_at, horizon_seconds, score)"
+            " SELECT format('%s %s', day, g), 'm', '1', 'lead', g, '2024-05-01'::timestamptz + day * interval '1 day',"
+            "        1, CASE WHEN day < 24 THEN 0.305 WHEN day < 31 THEN 0.505 ELSE 0.905 END"
+            "   FROM generate_series(0, 31) AS day, generate_series(1, 10) AS g")
+        samples = await collect(Models(), database, NOW + timedelta(hours=12))
+        # Today's scores, far above, do not count yet.
+        assert number(samples, "sales_model_score_distance", **ONE) == pytest.approx(0.2)
+        assert number(samples, "sales_model_score_shift_p_value", **ONE) == 0.001
+
+    async def test_days_that_do_not_differ_are_no_shift(self, databases: Databases) -> None:
+        database = databases.fresh()
+        for day in range(1, 32):
+            _predict(database, str(day), 0.5, f"2024-05-{day:02}")
+        samples = await collect(Models(), database, NOW)
+        assert number(samples, "sales_model_score_distance", **ONE) == 0
+        assert number(samples, "sales_model_score_shift_p_value", **ONE) == 1
+
+    async def test_a_version_that_is_too_young_has_no_shift(self, databases: Databases) -> None:
+        database = databases.fresh()
+        _predict(database, "a", 0.5, "2024-05-31")
+        assert number(await collect(Models(), database, NOW), "sales_model_score_distance", **ONE) is None
 
     async def test_labels_are_looked_at_as_of_the_last_full_hour(self, databases: Databases) -> None:
         database = databases.fresh()

@@ -10,6 +10,8 @@ from itertools import chain
 from sales_exporter.collectors import Collector, Context
 from sales_exporter.collectors.cardinality import OTHER, TopK
 from sales_exporter.collectors.ratios import Ratio, ratio
+from sales_exporter.collectors.shifts import METRICS as SHIFTS
+from sales_exporter.collectors.shifts import Shifts, moved
 from sales_exporter.collectors.versions import Version, Weeks, predictions, versions
 from sales_exporter.model import Definition, Metric, Sample, counter, gauge
 from sales_exporter.stats.classification import (
@@ -49,6 +51,13 @@ _ESTIMATED = Definition(
     window="the last 13 mature weeks to learn from, mature weeks of the last 53 for the error",
     unfinished="absent once the labels of the 7 days are mature, and below 4 past estimates from 200 labels each",
 )
+_SETTLED = Definition(
+    unit="predictions with a score from 0 to 1",
+    entry="their whole reporting day is over, and the labels of all predictions of the version on it are mature before "
+    "the reporting day of evaluation",
+    order="the latest outcome of the subject from the prediction to the moment of evaluation", window="all time",
+    unfinished="a day of which one label is pending counts not at all: labels that come early are no fair sample",
+)
 _BY = ("model", "version")
 
 
@@ -69,6 +78,12 @@ DECISIONS = gauge(
     "sales_model_decisions", "Mature predictions by decision (positive: score at or above the threshold, 0.5 if none "
     "was recorded) and by what came true: what accuracy, precision and recall are made of.",
     *_BY, "predicted", "actual", definition=_MATURE,
+)
+SETTLED = gauge(
+    "sales_model_settled_decisions", "Running total of decisions of days that are settled, by decision and by what "
+    "came true. Its differences are fair samples of the accuracy, whatever the age at which labels come. An outcome "
+    "that is corrected can lower it, so it is no counter: take delta or the difference to an offset, not increase.",
+    *_BY, "predicted", "actual", definition=_SETTLED,
 )
 ACCURACY = _share("sales_model_accuracy_ratio", "Right decisions of all. Means nothing without its baseline.")
 BASELINE = _share(
@@ -126,15 +141,16 @@ class Models(Collector):
     name = "models"
     interval = 60.0
     metrics = (
-        PREDICTIONS, LABELS, DECISIONS, *ACCURACY.metrics, *BASELINE.metrics, *PRECISION.metrics, *RECALL.metrics,
-        *F1.metrics, *AUC.metrics, BRIER, CALIBRATION, MEAN_SCORE, *BASE_RATE.metrics, PSI, KS, KS_P, SCORES,
-        *ESTIMATED.metrics, ESTIMATE_ERROR,
+        PREDICTIONS, LABELS, DECISIONS, SETTLED, *ACCURACY.metrics, *BASELINE.metrics, *PRECISION.metrics,
+        *RECALL.metrics, *F1.metrics, *AUC.metrics, BRIER, CALIBRATION, MEAN_SCORE, *BASE_RATE.metrics, PSI, KS, KS_P,
+        SCORES, *SHIFTS, *ESTIMATED.metrics, ESTIMATE_ERROR,
     )
     reads = ("model_predictions", "model_outcomes")
     folds = ("predictions",)
 
     def __init__(self) -> None:
         self.top = TopK("model", 1)
+        self._shifts = Shifts()
         self._estimates: dict[str, tuple[bytes, EstimatedAccuracy]] = {}
 
     async def collect(self, ctx: Context) -> Iterable[Sample]:
@@ -143,10 +159,13 @@ class Models(Collector):
         self._choose(totals, ctx.business.model_limit)
         kept = [key for key in totals if self.top(key) == key]
         found = await asyncio.to_thread(versions, ctx.ledger, kept, totals, ctx.now)
-        estimates = await asyncio.to_thread(self._estimated, found[: len(kept)])
+        apart = found[: len(kept)]
+        estimates = await asyncio.to_thread(self._estimated, apart)
+        shifts = await asyncio.to_thread(self._shifts.of, apart)
         return [
-            *chain.from_iterable(quality(version) for version in found[: len(kept)]),
-            *chain.from_iterable(outlook(version, estimates[version.key]) for version in found[: len(kept)]),
+            *chain.from_iterable(quality(version) for version in apart),
+            *chain.from_iterable(outlook(version, estimates[version.key]) for version in apart),
+            *chain.from_iterable(moved(version, shifts[version.key]) for version in apart),
             *folded(found[len(kept) :]),
         ]
 
@@ -171,6 +190,7 @@ def quality(version: Version) -> Iterator[Sample]:
     """All samples of one version; what its labels cannot define is left out, the counts are not."""
     labels, decisions = version.labels, version.decisions
     yield from counts(labels, version.predictions, decisions, version.pending)
+    yield from by_decision(SETTLED, version.settled, labels)
     for metric, estimate in (
         (ACCURACY, decisions.accuracy), (BASELINE, decisions.baseline), (PRECISION, decisions.precision),
         (RECALL, decisions.recall), (F1, decisions.f1), (BASE_RATE, decisions.base_rate),
@@ -226,10 +246,15 @@ def counts(labels: dict[str, str], predictions: int, decisions: Confusion, pendi
     yield PREDICTIONS(predictions, **labels)
     yield LABELS(decisions.total, state="mature", **labels)
     yield LABELS(pending, state="pending", **labels)
-    yield DECISIONS(decisions.true_positive, predicted="positive", actual="positive", **labels)
-    yield DECISIONS(decisions.false_positive, predicted="positive", actual="negative", **labels)
-    yield DECISIONS(decisions.false_negative, predicted="negative", actual="positive", **labels)
-    yield DECISIONS(decisions.true_negative, predicted="negative", actual="negative", **labels)
+    yield from by_decision(DECISIONS, decisions, labels)
+
+
+def by_decision(metric: Metric, decisions: Confusion, labels: dict[str, str]) -> Iterator[Sample]:
+    """Counts by decision and label, zeros too."""
+    yield metric(decisions.true_positive, predicted="positive", actual="positive", **labels)
+    yield metric(decisions.false_positive, predicted="positive", actual="negative", **labels)
+    yield metric(decisions.false_negative, predicted="negative", actual="positive", **labels)
+    yield metric(decisions.true_negative, predicted="negative", actual="negative", **labels)
 
 
 def folded(rest: Sequence[Version]) -> Iterator[Sample]:

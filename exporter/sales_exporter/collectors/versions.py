@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sales_exporter.collectors.cardinality import OTHER, label
 from sales_exporter.ledger.calendar import Ints
@@ -28,6 +29,8 @@ from sales_exporter.ledger.view import View
 from sales_exporter.stats.classification import Confusion, Floats
 
 LABEL_HOURS, CURRENT_DAYS, REFERENCE_DAYS = 30 * 24, 7, 30
+DAY_BINS = 100
+"""Bins of the scores of single days."""
 WEEKS = 53
 """Whole weeks of predictions that the estimated accuracy looks at: its record is of about a year."""
 _NUMBERS = 1 << 16
@@ -66,11 +69,25 @@ class Weeks:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Days:
+    """Scores by day and ``DAY_BINS`` bins: of a version's first days, and of the last whole ones."""
+
+    reference: Floats
+    current: Floats
+
+    @property
+    def digest(self) -> bytes:
+        """All of it, in short."""
+        return hashlib.blake2b(self.reference.tobytes() + self.current.tobytes()).digest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Version:
     """One version of a model: decisions on mature labels, and counts by bin of ascending score.
 
-    ``positives`` and ``negatives`` are of mature labels in ``LABEL_BINS`` bins, ``scores`` (sums) in ten, ``squares``
-    the sum of their squared distances from the score; ``reference`` and ``current`` are of ``SCORE_BINS`` bins.
+    ``settled`` are decisions of all days whose labels are all mature; ``positives`` and ``negatives`` are of
+    mature labels in ``LABEL_BINS`` bins, ``scores`` (sums) in ten, ``squares`` the sum of their squared distances from
+    the score; ``reference`` and ``current`` are of ``SCORE_BINS`` bins.
     """
 
     model: str
@@ -80,11 +97,13 @@ class Version:
     current: Floats
     pending: int = 0
     decisions: Confusion = Confusion(0, 0, 0, 0)  # noqa: RUF009  (frozen)
+    settled: Confusion = Confusion(0, 0, 0, 0)  # noqa: RUF009  (frozen)
     squares: float = 0.0
     positives: Floats = field(default_factory=lambda: np.zeros(LABEL_BINS))
     negatives: Floats = field(default_factory=lambda: np.zeros(LABEL_BINS))
     scores: Floats = field(default_factory=lambda: np.zeros(TENTHS))
     weeks: Weeks | None = None
+    days: Days | None = None
 
     @property
     def key(self) -> str:
@@ -127,8 +146,12 @@ def versions(view: View, kept: Sequence[str], totals: Mapping[str, int], now: fl
     found = []
     for slot, key in enumerate(keys):
         model, _, version = key.partition(SEPARATOR)
-        scores: dict[str, Any] = {"reference": scored.reference[slot], "current": scored.current[slot]}
-        found.append(Version(model, version, counts[slot], **scores, **labelled.of(slot), weeks=scored.weeks(slot)))
+        scores: dict[str, Any] = {
+            "reference": scored.reference[slot], "current": scored.current[slot],
+            "settled": _confusion(scored.settled[slot]),
+        }
+        found.append(Version(model, version, counts[slot], **scores, **labelled.of(slot), weeks=scored.weeks(slot),
+                             days=scored.days(slot)))
     return found
 
 
@@ -165,22 +188,23 @@ class _Labelled:
 
     def of(self, slot: int) -> dict[str, Any]:
         """What a Version holds of it."""
-        true_negative, false_positive, false_negative, true_positive = self.by_decision[slot].tolist()
         return {
             "pending": int(self.pending[slot]), "squares": float(self.squares[slot].sum()),
-            "decisions": Confusion(true_positive, false_positive, false_negative, true_negative),
+            "decisions": _confusion(self.by_decision[slot]),
             "positives": self.positives[slot], "negatives": self.negatives[slot], "scores": self.scores[slot],
         }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scored:
-    """Scores by version (slot): of its first days, of the last seven, and cells of whole weeks."""
+    """Scores by version (slot): of its first days, of the last seven, of settled days, and cells of whole weeks."""
 
     reference: Floats
     current: Floats
+    settled: Ints
     mature: Ints
     cells: Mapping[str, Ints]
+    single: Mapping[str, Ints]
 
     @classmethod
     def at(cls, view: View, slots: Ints, size: int, now: float) -> _Scored:
@@ -201,7 +225,24 @@ class _Scored:
             "slot": slot[begin:end], "week": _weeks(day[begin:end], today), "n": n[begin:end],
             **{name: columns[name][begin:end] for name in ("came", "decided", "bin")},
         }
-        return cls(reference, current, _mature(view, slots, size, today), cells)
+        done = _settled(view, columns, n, today)
+        kind = (2 * columns["came"] + columns["decided"])[done]
+        by_decision = _table(slot[done], kind, n[done], size, 4).astype(np.int64)
+        last = ~early & (day >= today - CURRENT_DAYS) & (day < today)
+        shown = early | last
+        since = np.where(last, today - CURRENT_DAYS, first[slot])[shown]
+        single = {"slot": slot[shown], "last": last[shown], "day": day[shown] - since, "n": n[shown],
+                  "bin": columns["bin"][shown] // (SCORE_BINS // DAY_BINS)}
+        return cls(reference, current, by_decision, _mature(view, slots, size, today), cells, single)
+
+    def days(self, slot: int) -> Days:
+        """Single days of one version."""
+        mine, last = self.single["slot"] == slot, self.single["last"] == 1
+        tables = []
+        for chosen, size in ((mine & ~last, REFERENCE_DAYS), (mine & last, CURRENT_DAYS)):
+            day, bins, n = (self.single[name][chosen] for name in ("day", "bin", "n"))
+            tables.append(_table(day, bins, n, size, DAY_BINS))
+        return Days(*tables)
 
     def weeks(self, slot: int) -> Weeks:
         """The weeks of one version."""
@@ -212,6 +253,30 @@ class _Scored:
             for chosen in (came == 1, came == 0, decided == 1)
         )
         return Weeks(positives, negatives, positive, int(self.mature[slot]))
+
+
+def _settled(view: View, scores: Mapping[str, Ints], n: Ints, today: int) -> NDArray[np.bool_]:
+    """Which cells of ``SCORES`` are of days (of a version) before today whose labels all matured before today.
+
+    A whole day at once: of one that is not, the labels that come early are no fair sample.
+    """
+    due, matured = view.read(MATURITY)
+    over = due["matured"] < today
+    # Cells ascend by day and version: those of one are neighbours.
+    days = scores["day"] * _NUMBERS + scores["version"]
+    first = np.flatnonzero(np.diff(days, prepend=-1))
+    place = np.repeat(np.arange(len(first)), np.diff(first, append=len(days)))
+    left = np.bincount(place, weights=n, minlength=len(first))
+    known = (due["day"] * _NUMBERS + due["version"])[over]
+    # A prediction whose horizon is never over is in no cell of MATURITY: its day is never settled.
+    np.subtract.at(left, np.searchsorted(days[first], known), matured[over])
+    return np.asarray((left[place] == 0) & (scores["day"] < today))
+
+
+def _confusion(by_decision: Ints) -> Confusion:
+    """From counts by 2 * label + decision."""
+    true_negative, false_positive, false_negative, true_positive = by_decision.tolist()
+    return Confusion(true_positive, false_positive, false_negative, true_negative)
 
 
 def _mature(view: View, slots: Ints, size: int, today: int) -> Ints:
