@@ -11,6 +11,7 @@
     │   ├── LockTimeout       a lock on the source was not granted in time
     │   ├── RowBudgetExceeded a query returned more rows than a pass may hold
     │   └── ContractViolation the source answered with something the data contract excludes
+    ├── WorkerLost            the process in which the sidecar judges ended; the next tick starts another
     └── MetricError           a sample that no exposition could carry
 
 A message names what was wrong and where, never a DSN, a password or a value from a row.
@@ -73,6 +74,10 @@ class ContractViolation(SourceError):
     """The source answered with something that the data contract excludes."""
 
     reason = "contract"
+
+
+class WorkerLost(SalesExporterError):
+    """The process in which the sidecar judges ended by itself or was killed."""
 
 
 class MetricError(SalesExporterError):

@@ -110,7 +110,8 @@ def _environment() -> Iterator[tuple[str, object]]:
             yield key, [part.strip() for part in text.split(",")] if key in _LISTS else text
 
 
-_LISTS = ("web.listen_address", "business.windows", "business.conversion_horizons")
+_LISTS = ("web.listen_address", "business.windows", "business.conversion_horizons", "sidecar.listen_address",
+          "sidecar.alertmanagers", "sidecar.watches", "sidecar.holidays")
 
 
 def _leaves(section: type[Section], prefix: str) -> Iterator[str]:
