@@ -54,6 +54,15 @@ def test_json_has_counts_relations_and_findings() -> None:
     }
 
 
+def test_watches_come_after_the_relations_and_are_counted() -> None:
+    watch = Finding("no_data", "warning", "watch calls", "The query answers with no series now.", "Wait.")
+    report = Report((watch, ORPHAN), ("leads",), watches=2)
+    assert report.as_text().splitlines()[0] == "leads"
+    assert report.as_text().splitlines()[4] == "watch calls"
+    assert report.as_text().endswith("0 errors, 2 warnings, 0 notes; 1 relation checked; 2 watches tried.")
+    assert json.loads(report.as_json())["watches"] == 2
+
+
 def test_only_errors_change_the_exit_status() -> None:
     assert REPORT.exit_status == 1
     assert Report((ORPHAN, NOTE)).exit_status == 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from sales_exporter.cli.settings import dsn, load
+from sales_exporter.cli.watches import tried, watches_of
 from sales_exporter.config import Settings
 from sales_exporter.contract import (
     intake_role_sql,
@@ -80,6 +83,11 @@ def check(
     dsn_file: Annotated[
         Path | None, typer.Option("--database.dsn-file", help="File that holds the connection string.")
     ] = None,
+    sidecar: Annotated[
+        bool,
+        typer.Option("--sidecar", help="Run the query of each watch once, too. So it is when the configuration has a "
+                                       "section sidecar."),
+    ] = False,
     output: Annotated[
         Literal["text", "json"], typer.Option("--format", help="text for people, json for programs.")
     ] = "text",
@@ -89,14 +97,14 @@ def check(
     Exit status: 0 no error, 1 errors found, 2 the configuration cannot be used.
     """
     settings = load(config_file, {"database.dsn_file": dsn_file})
-    report = examine(settings)
+    report = examine(settings, sidecar)
     typer.echo(report.as_json() if output == "json" else report.as_text())
     if report.exit_status:
         raise typer.Exit(report.exit_status)
 
 
-def examine(settings: Settings) -> Report:
-    """The report on the database that the settings name.
+def examine(settings: Settings, sidecar: bool = False) -> Report:
+    """The report on the database that the settings name, and on the watches where there is a sidecar.
 
     Raises:
         ConfigError: a setting that ``serve`` would refuse too, or no database.
@@ -107,9 +115,13 @@ def examine(settings: Settings) -> Report:
     if settings.web.config_file is not None:
         WebConfig(settings.web.config_file)
     secret = dsn(settings)
-    if secret is None:
+    if secret is None and not sidecar:
         raise ConfigError("database.dsn_file: not set; check needs a database to look at")
-    return Checker(secret, settings.business, SystemClock().now).run()
+    watches = watches_of(settings) if sidecar or "sidecar" in settings.model_fields_set else ()
+    report = Checker(secret, settings.business, SystemClock().now).run() if secret is not None else Report(())
+    if not watches:
+        return report
+    return replace(report, findings=(*report.findings, *asyncio.run(tried(settings, watches))), watches=len(watches))
 
 
 def _template(name: str) -> str:

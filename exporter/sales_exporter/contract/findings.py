@@ -36,6 +36,8 @@ class Report:
     findings: tuple[Finding, ...]
     present: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    watches: int = 0
+    """Watches of the sidecar that were tried; their findings stand under names of their own, after the relations."""
 
     @property
     def exit_status(self) -> int:
@@ -58,12 +60,15 @@ class Report:
             "warnings": self.count("warning"),
             "notes": self.count("info"),
             "relations": {"present": self.present, "absent": self.absent},
+            **({"watches": self.watches} if self.watches else {}),
             "findings": [asdict(finding) for finding in self._sorted()],
         }, indent=2)
 
     def _sorted(self) -> list[Finding]:
-        places = {name: place for place, name in enumerate((DATABASE, *self.present, *self.absent))}
-        return sorted(self.findings, key=lambda f: (places.get(f.relation, 0), _ORDER[f.severity], f.code))
+        named = (finding.relation for finding in self.findings)
+        order = dict.fromkeys((DATABASE, *self.present, *self.absent, *named))
+        places = {name: place for place, name in enumerate(order)}
+        return sorted(self.findings, key=lambda f: (places[f.relation], _ORDER[f.severity], f.code))
 
     def _lines(self) -> Iterator[str]:
         for relation, findings in groupby(self._sorted(), key=lambda finding: finding.relation):
@@ -81,6 +86,8 @@ class Report:
         relations = f"{len(self.present)} relation{'' if len(self.present) == 1 else 's'} checked"
         if self.absent:
             relations += f", absent: {', '.join(self.absent)}"
+        if self.watches:
+            relations += f"; {self.watches} watch{'' if self.watches == 1 else 'es'} tried"
         if not self.findings:
             return f"The contract holds: {relations}, nothing found."
         counts = ", ".join(
