@@ -1,0 +1,1 @@
+"""Drift of models: evidence that accuracy fell, with and without labels."""
