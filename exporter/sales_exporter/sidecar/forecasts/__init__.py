@@ -1,0 +1,1 @@
+"""Forecasts with bands, capacity dates and tests of trends."""
