@@ -1,0 +1,43 @@
+"""An entry of the book as text, and back."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+from sales_exporter.sidecar.outbox.alert import LABELS, Alert
+from sales_exporter.sidecar.outbox.book import Entry, Told
+
+Row = tuple[str, int, str]
+"""Fingerprint, checksum and text: SQLite itself notices no byte that flips within a value."""
+_TOLD = ("starts_at", "accepted_at", "resolved_at")
+
+
+def written(entry: Entry) -> Row:
+    """What is kept of an entry: all but what a restart may forget."""
+    alert = entry.alert
+    told = {name: {key: getattr(one, key) for key in _TOLD} for name, one in entry.told.items()}
+    text = json.dumps({**{name: getattr(alert, name) for name in LABELS}, "annotations": dict(alert.annotations),
+                       "starts_at": alert.starts_at, "ends_at": alert.ends_at, "generator_url": alert.generator_url,
+                       "told": told})
+    return alert.fingerprint, zlib.crc32(text.encode()), text
+
+
+def read(row: tuple[object, ...]) -> Entry:
+    """An entry from its row.
+
+    Raises:
+        ValueError: it is not what was written.
+    """
+    name, checksum, text = row
+    if not isinstance(text, str) or zlib.crc32(text.encode(errors="replace")) != checksum:
+        raise ValueError("the checksum differs")
+    try:
+        fields = json.loads(text)
+        told = {target: Told(**one) for target, one in fields.pop("told").items()}
+        alert = Alert(**fields)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError("no alert of ours") from error
+    if alert.fingerprint != name:
+        raise ValueError("another alert's name")
+    return Entry(alert, told, stored=True)
