@@ -1,0 +1,1 @@
+"""Many series, one budget of false alarms: thresholds, causes, severities and words."""
