@@ -53,7 +53,9 @@ COMMANDS = {
     "serve": "serve:serve", "up": "stack:up", "schema": "contract:schema", "check": "contract:check",
     "audit": "ledger:audit", "backfill": "ledger:backfill", "replay": "replay:replay",
     "generate": "generate:generate", "import": "import_data:import_", "secrets": "secrets:secrets",
-    "healthcheck": "serve:healthcheck", "load-demo": "stack:load_demo", "traffic": "traffic:traffic",
+    "sidecar": "sidecar:sidecar", "backtest": "backtest:backtest", "detect": "detect:detect",
+    "incidents": "incidents:incidents", "healthcheck": "serve:healthcheck", "load-demo": "stack:load_demo",
+    "traffic": "traffic:traffic",
 }
 """Module and function of each command, in the order of the help."""
 HIDDEN = frozenset({"load-demo", "traffic"})
