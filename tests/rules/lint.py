@@ -9,7 +9,7 @@ from typing import Any
 
 import promql_parser as ql
 
-from sales_exporter.catalogue import instrumented
+from sales_exporter.catalogue import instrumented, judged
 from sales_exporter.collectors import discover
 from tests.rules.rulebook import Alert, metrics, nodes, records, selectors
 
@@ -25,13 +25,15 @@ RAW_COUNTERS = {"SalesContractViolations", "SalesInstrumentationErrors"}
 ALWAYS_FIRING = "Watchdog"
 # When no exporter is left, there is no cluster or tenant to name.
 WHOLE = {"SalesExporterAbsent"}
+FINDING = frozenset({"severity", "team", "category", "service", "entity", "watch"})
+"""Labels of what the sidecar finds, beside cluster and tenant: it pushes alerts with these and no others."""
 
 
 @cache
 def registry() -> Mapping[str, frozenset[str]]:
-    """Every series name that the exporter or an application can expose, with its labels."""
+    """Every series name that the exporter, an application or the sidecar can expose, with its labels."""
     known: dict[str, frozenset[str]] = {"up": frozenset(), "ALERTS": frozenset({"alertname"})}
-    for metric in (*instrumented(), *(metric for kind in discover().values() for metric in kind.metrics)):
+    for metric in (*instrumented(), *judged(), *(metric for kind in discover().values() for metric in kind.metrics)):
         labels = frozenset(metric.labels)
         if metric.kind == "histogram":
             known |= {f"{metric.name}_bucket": labels | {"le"}, f"{metric.name}_count": labels,
@@ -106,6 +108,22 @@ def defects(alert: Alert) -> list[str]:
 def is_twin(alert: Alert) -> bool:
     """Whether it is the alert that fires when a family's metrics are gone."""
     return alert.name.endswith("MetricsAbsent")
+
+
+def is_finding(alert: Alert) -> bool:
+    """Whether it passes on what the sidecar found: severity, team, category and service are those of the series."""
+    return alert.labels == {name: f"{{{{ $labels.{name} }}}}" for name in alert.labels}
+
+
+def severities(alert: Alert) -> frozenset[str]:
+    """The severities that an alert can have."""
+    return frozenset(SEVERITIES if is_finding(alert) else {alert.labels["severity"]})
+
+
+def asked_in_texts(alert: Alert) -> Iterator[str]:
+    """The queries within an alert's texts, with something in place of what is filled in."""
+    for text in alert.annotations.values():
+        yield from (query.replace("%q", '"x"') for query in re.findall(r"query \(printf `([^`]+)`", text))
 
 
 def collectors_of(expr: str) -> frozenset[str]:

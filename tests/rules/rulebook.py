@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "alert_rules"
 RUNBOOKS = RULES / "runbooks"
 CASES = Path(__file__).resolve().parent
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The one in C, where PyYAML has it: the cases are long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,15 @@ def records() -> tuple[Record, ...]:
 @cache
 def cases() -> tuple[Case, ...]:
     """All expectations about alerts in the promtool tests."""
-    return tuple(case for path in sorted(CASES.glob("*.yml")) for case in _cases(yaml.safe_load(path.read_text())))
+    return tuple(case for path in sorted(CASES.glob("*.yml")) for case in _cases(yaml.load(path.read_text(), LOADER)))
 
 
-def nodes(expr: str) -> Iterator[Any]:
+@cache
+def nodes(expr: str) -> tuple[Any, ...]:
     """Every node of an expression."""
     found: list[Any] = []
     promql_parser.walk(promql_parser.parse(expr), found.append)
-    return iter(found)
+    return tuple(found)
 
 
 def selectors(expr: str) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
@@ -102,6 +105,7 @@ def selectors(expr: str) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
             yield frozenset(named), frozenset(name for name, _ in matchers if name != "__name__")
 
 
+@cache
 def metrics(expr: str) -> frozenset[str]:
     """All metrics of an expression, those behind recording rules included."""
     behind = {record.name: record.expr for record in records()}
@@ -113,7 +117,7 @@ def metrics(expr: str) -> frozenset[str]:
 
 
 def _rules(path: Path) -> list[dict[str, Any]]:
-    return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+    return [rule for group in yaml.load(path.read_text(), LOADER)["groups"] for rule in group["rules"]]
 
 
 def _cases(tree: dict[str, Any]) -> Iterator[Case]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.rules.lint import CATEGORIES, SEVERITIES, TEAMS
+from tests.rules.lint import CATEGORIES, SEVERITIES, TEAMS, is_finding
 from tests.rules.rulebook import ROOT, alerts, seconds
 from tests.support.binaries import Program
 
@@ -30,6 +30,14 @@ def routed(amtool: Program, receiver: str, **labels: str) -> str:
 def test_a_team_gets_what_is_labelled_with_its_name(amtool: Program, severity: str, team: str) -> None:
     for category in sorted(CATEGORIES):
         assert routed(amtool, team, alertname="Any", severity=severity, team=team, category=category) == ""
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("severity", sorted(SEVERITIES))
+def test_a_finding_goes_where_its_own_labels_say(amtool: Program, severity: str) -> None:
+    for team in sorted(TEAMS):
+        labels = _finding(severity=severity, team=team, cluster="demo", tenant="default")
+        assert routed(amtool, team, **labels) == ""
 
 
 @pytest.mark.stack
@@ -84,24 +92,39 @@ def test_only_business_and_information_wait_for_working_hours() -> None:
 
 def _matches(matchers: list[str], labels: dict[str, str]) -> bool:
     for matcher in matchers:
-        parts = re.fullmatch(r'(\w+) (=~|!=|=) "(.*)"', matcher)
+        parts = re.fullmatch(r'(\w+) (=~|!~|!=|=) "(.*)"', matcher)
         assert parts is not None, matcher
         name, operator, value = parts.groups()
         text = labels.get(name, "")
-        if not (re.fullmatch(value, text) if operator == "=~" else (text == value) == (operator == "=")):
+        same = bool(re.fullmatch(value, text)) if "~" in operator else text == value
+        if same is operator.startswith("!"):
             return False
     return True
 
 
+SHARED = {"cluster", "tenant", "instance", "service", "collector"}
+
+
+def _muted(target: dict[str, str], source: dict[str, str], shared: set[str]) -> bool:
+    """Whether an alert is inhibited while another fires that has the same values of some labels."""
+    return any(_matches(rule["source_matchers"], source) and _matches(rule["target_matchers"], target)
+               and set(rule["equal"]) <= shared for rule in TREE["inhibit_rules"])
+
+
+def _labelled(name: str) -> dict[str, str]:
+    """The labels of a rule's alert; of two severities the one that stands last."""
+    return {alert.name: {"alertname": alert.name, **alert.labels} for alert in alerts()}[name]
+
+
 def _muted_by(target: str, source: str) -> bool:
     """Whether an alert of one name is inhibited while another of the same cluster and tenant fires."""
-    labelled = {alert.name: {"alertname": alert.name, **alert.labels} for alert in alerts()}
-    shared = {"cluster", "tenant", "service", "collector"}
-    return any(
-        _matches(rule["source_matchers"], labelled[source]) and _matches(rule["target_matchers"], labelled[target])
-        and set(rule["equal"]) <= shared
-        for rule in TREE["inhibit_rules"]
-    )
+    return _muted(_labelled(target), _labelled(source), SHARED)
+
+
+def _finding(name: str = "SalesAnomaly", **labels: str) -> dict[str, str]:
+    """The labels of an alert that the sidecar pushes, or a rule raises in its place."""
+    return {"alertname": name, "severity": "warning", "team": "sales-ops", "category": "business", "service": "calls",
+            "entity": "ai", "watch": "call_success", **labels}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +134,58 @@ def test_every_business_and_model_alert_is_muted_while_the_numbers_are_old_or_wr
     judged = [alert.name for alert in alerts() if alert.labels["category"] in {"business", "model"}]
     assert len(judged) > 20
     assert [name for name in judged if not _muted_by(name, source)] == []
+    found = [_finding(name, category=category) for category in ("business", "model")
+             for name in ("SalesAnomaly", "SalesModelDrift", "SalesRetrainingRecommended")]
+    assert [labels for labels in found if not _muted(labels, _labelled(source), SHARED)] == []
+
+
+@pytest.mark.parametrize(("target", "source"), [
+    ("SalesSidecarTicksLate", "SalesSidecarDown"), ("SalesOutboxInMemory", "SalesSidecarDown"),
+    ("SalesSidecarMetricsAbsent", "SalesSidecarDown"), ("SalesSidecarMetricsAbsent", "SalesSidecarAbsent"),
+    ("SalesSidecarQueriesFailing", "SalesSidecarTicksLate"), ("SalesSidecarQueriesFailing", "SalesSidecarHistoryStuck"),
+])
+def test_a_sidecar_that_is_down_or_does_not_judge_is_told_about_once(target: str, source: str) -> None:
+    assert _muted_by(target, source)
+    assert not _muted_by(source, target)
+
+
+@pytest.mark.parametrize(("labels", "source", "muted"), [
+    ({"service": "host", "category": "capacity"}, "SalesExporterDown", True),
+    ({"service": "exporter", "category": "collection"}, "SalesExporterDown", True),
+    ({"service": "api", "category": "availability"}, "SalesExporterDown", False),
+    ({"service": "exporter", "category": "collection"}, "SalesSourceDown", True),
+    ({"service": "intake", "category": "freshness"}, "SalesIntakeLagging", True),
+    ({"service": "host", "category": "capacity"}, "SalesSourceDown", False),
+    ({"service": "api", "category": "availability"}, "SalesSourceDown", False),
+])
+def test_an_anomaly_is_muted_by_what_explains_it(labels: dict[str, str], source: str, muted: bool) -> None:
+    assert _muted(_finding(**labels), _labelled(source), SHARED) is muted
+
+
+def test_a_critical_anomaly_mutes_the_milder_form_of_itself_and_no_other_watch() -> None:
+    worse = _finding(severity="critical")
+    # What both lack counts as equal.
+    same = {"alertname", "cluster", "tenant", "service", "job", "instance", "mountpoint", "source", "entity", "watch"}
+    assert _muted(_finding(), worse, same)
+    assert not _muted(_finding(watch="call_length"), worse, same - {"watch"})
+    assert not _muted(_finding(entity="human"), worse, same - {"entity"})
+
+
+@pytest.mark.parametrize("name", ["SalesAnomaly", "SalesModelDrift", "SalesRetrainingRecommended",
+                                  "SalesCapacityExhaustion"])
+@pytest.mark.parametrize("labels", [
+    {"category": "freshness", "service": "source"}, {"category": "availability", "service": "exporter"}])
+def test_a_finding_mutes_no_alert_of_a_rule(name: str, labels: dict[str, str]) -> None:
+    found = _finding(name, severity="critical", **labels)
+    everything = SHARED | {"source", "job", "mountpoint", "model", "version"}
+    judged = [alert.name for alert in alerts() if not is_finding(alert)]
+    assert [target for target in judged if _muted(_labelled(target), found, everything)] == []
+
+
+def test_an_alertmanager_that_is_down_explains_a_failing_push_unless_none_is_left() -> None:
+    failing = _labelled("SalesAlertPushFailing")
+    assert _muted({**failing, "severity": "warning"}, _labelled("AlertmanagerDown"), {"cluster"})
+    assert not _muted({**failing, "severity": "critical"}, _labelled("AlertmanagerDown"), {"cluster"})
 
 
 @pytest.mark.parametrize(("target", "source"), [
@@ -118,6 +193,8 @@ def test_every_business_and_model_alert_is_muted_while_the_numbers_are_old_or_wr
     ("HostMemoryLow", "SalesSourceDown"), ("SalesExporterDown", "SalesSourceDown"),
     ("SalesNoCalls", "SalesCollectorFailing"), ("SalesLedgerAuditMismatch", "SalesSourceLagging"),
     ("SalesLedgerAuditMismatch", "SalesCollectorStale"), ("SalesContractViolations", "SalesLedgerAuditMismatch"),
+    ("SalesSidecarDown", "SalesExporterDown"), ("SalesSidecarTicksLate", "SalesSourceDown"),
+    ("SalesExporterDown", "SalesSidecarDown"), ("SalesNoCalls", "SalesSidecarTicksLate"),
 ])
 def test_a_cause_is_not_muted_by_its_effect_nor_by_something_else(target: str, source: str) -> None:
     assert not _muted_by(target, source)

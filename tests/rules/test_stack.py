@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sales_exporter.sidecar.judging.standing import Standing, samples
+from sales_exporter.sidecar.outbox.alert import Alert
 from tests.rules.stack import Page, Stack, eventually, running
 from tests.support.binaries import Program
 
@@ -63,6 +66,22 @@ async def test_alerts_travel_from_the_page_to_the_receivers(
         await page.open()
         await delivered(inbox, "platform", "SalesExporterDown", "resolved")
         assert inbox.told("sales-ops", "SalesExporterDown") == []
+
+
+async def test_a_finding_is_the_same_alert_whether_it_is_pushed_or_raised_by_a_rule(
+    prometheus: Program, alertmanager: Program, tmp_path: Path
+) -> None:
+    pushed = Alert("SalesAnomaly", "critical", 1_000.0, {}, team="sales-ops", category="business", cluster="demo",
+                   tenant="default", service="calls", entity='agent_kind="ai"', watch="call_success_ratio")
+    (found,) = samples([Standing("anomaly", pushed)])
+    pairs = zip(found.metric.labels, found.labels, strict=True)
+    labels = ",".join(f"{name}={json.dumps(value)}" for name, value in pairs)
+    page, inbox = Page(f"sales_finding_active{{{labels}}} 1\nsales_sidecar_push 0\n"), Page("")
+    async with running(tmp_path, prometheus, alertmanager, page, inbox, GRACE) as stack:
+        raised = await in_state(stack, "SalesAnomaly")
+        assert raised["labels"] == pushed.labels
+        assert raised["fingerprint"] == pushed.fingerprint
+        await delivered(inbox, "sales-ops", "SalesAnomaly")
 
 
 async def test_r28_a_killed_prometheus_resolves_nothing(
