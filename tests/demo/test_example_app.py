@@ -18,9 +18,6 @@ from sales_exporter.demo.processes import answers
 
 pytestmark = pytest.mark.process
 
-pytest.importorskip("fastapi")
-pytest.importorskip("uvicorn")
-
 APP = Path(__file__).resolve().parents[2] / "examples" / "app"
 LEAD = "/api/v1/leads/17"
 FEATURES = {"employees": 50, "visits": 4, "source": "web"}
@@ -31,6 +28,8 @@ CALL = {"call_id": "c1", "direction": "inbound", "agent_kind": "ai", "outcome": 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An application with a secret and without a database."""
+    pytest.importorskip("fastapi")
+    pytest.importorskip("uvicorn")
     secret = tmp_path_factory.mktemp("secrets") / "webhook"
     secret.write_text("a secret")
     port = free_port()

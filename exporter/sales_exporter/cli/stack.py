@@ -63,7 +63,7 @@ def up(
         bool, typer.Option("--smoke", help="Start, wait until ready, print a JSON summary, stop; exit 0 or 1.")
     ] = False,
 ) -> None:
-    """Start PostgreSQL, exporter, Prometheus and Alertmanager on loopback, with data and its past.
+    """Start PostgreSQL, exporter, sidecar, Prometheus and Alertmanager on loopback, with data and its past.
 
     With the generated data an example application gets invented traffic, too.
 

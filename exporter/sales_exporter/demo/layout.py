@@ -11,13 +11,13 @@ from typing import Any
 
 from sales_exporter.errors import StackError
 
-PORTS = {"exporter": 18880, "application": 18882, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000,
-         "postgres": 15432}
+PORTS = {"exporter": 18880, "sidecar": 18881, "application": 18882, "prometheus": 9090, "alertmanager": 9093,
+         "grafana": 3000, "postgres": 15432}
 CLUSTER, TENANT = "demo", "default"
 # The same with every port offset, so that a series goes on when the ports change.
-INSTANCES = {"sales-exporter": "localhost:18880", "prometheus": "localhost:9090", "alertmanager": "localhost:9093",
-             "application": "localhost:18882"}
-JOBS = {"sales-exporter": "exporter", "prometheus": "prometheus", "alertmanager": "alertmanager",
+INSTANCES = {"sales-exporter": "localhost:18880", "sidecar": "localhost:18881", "prometheus": "localhost:9090",
+             "alertmanager": "localhost:9093", "application": "localhost:18882"}
+JOBS = {"sales-exporter": "exporter", "sidecar": "sidecar", "prometheus": "prometheus", "alertmanager": "alertmanager",
         "application": "application"}
 """Which server a scrape job is for."""
 

@@ -87,6 +87,7 @@ class Stack:
             application.start(self._children, self.layout)
         self._prometheus(binaries)
         self._alertmanager(binaries)
+        self._sidecar()
         self._grafana()
         with self._report.step("waiting until all are ready"):
             for child in self._children.running:
@@ -164,7 +165,7 @@ class Stack:
 
     def _check_ports(self) -> None:
         """Another server's answer on one of our ports would pass for ours."""
-        for server in ("postgres", "exporter", "application", "prometheus", "alertmanager"):
+        for server in ("postgres", "exporter", "sidecar", "application", "prometheus", "alertmanager"):
             if server == "application" and self.data != "generated":
                 continue
             port = self.layout.port(server)
@@ -253,6 +254,19 @@ class Stack:
         ]
         self._children.start("alertmanager", command, folder=binaries.alertmanager_folder,
                              ready_url=f"{self.layout.url('alertmanager')}/-/ready")
+
+    def _sidecar(self) -> None:
+        command: list[str | Path] = [
+            sys.executable, "-m", "sales_exporter", "sidecar",
+            f"--web.listen-address=127.0.0.1:{self.layout.port('sidecar')}",
+            f"--prometheus.url={self.layout.url('prometheus')}",
+            f"--alertmanager.url={self.layout.url('alertmanager')}",
+            f"--storage.path={(self.layout.storage / 'sidecar').resolve()}",
+            f"--watches={shipped('examples') / 'demo' / 'watches.yml'}",
+        ]
+        # Ready once it has read weeks of the past, which nobody has to wait for.
+        self._children.start("sidecar", command, folder=self.layout.storage,
+                             ready_url=f"{self.layout.url('sidecar')}/-/healthy")
 
     def _grafana(self) -> None:
         program = shutil.which("grafana")
