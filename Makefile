@@ -13,7 +13,7 @@ test: lint
 	$(BIN)/python -m pytest $(ARGS)
 
 unit: $(VENV)/dev
-	$(BIN)/python -m pytest -q -m "not (postgres or stack or process or slow)" $(ARGS)
+	$(BIN)/python -m pytest -q --hypothesis-profile=quick -m "not (postgres or stack or process or slow)" $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

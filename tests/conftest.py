@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from sales_exporter.demo.binaries import obtain
 from sales_exporter.demo.postgres import Postgres, running
@@ -15,9 +17,22 @@ from tests.support.datasets import bank, crm, olist  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# The whole suite tries as many examples as hypothesis does by itself. `make unit` asks for the quick profile.
+settings.register_profile("quick", deadline=None, max_examples=10)
+settings.register_profile("thorough", deadline=None)
+settings.load_profile("thorough")
+
+
+def pytest_sessionstart() -> None:
+    """Collecting makes a million objects that stay: to look for garbage among them is a tenth of a quick run."""
+    gc.disable()
+    gc.set_threshold(20_000)
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Obtain the real servers before the first test that needs them, as `make demo` does."""
+    gc.freeze()
+    gc.enable()
     if any(item.get_closest_marker("stack") for item in session.items):
         found = obtain(ROOT / ".sales-exporter", print).prometheus.parent
         os.environ["SALES_EXPORTER_BIN"] = str(found)

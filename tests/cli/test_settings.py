@@ -86,7 +86,7 @@ def test_s7_hostile_yaml_is_an_error_of_ours_or_a_configuration(text: str) -> No
 
 
 @pytest.mark.parametrize("text", [
-    "a: &a [x]\nb: [*a, *a]", "!!python/object/apply:os.system ['true']", "? [a]\n: b", "a: !!binary x", "[" * 5000,
+    "a: &a [x]\nb: [*a, *a]", "!!python/object/apply:os.system ['true']", "? [a]\n: b", "a: !!binary x", "[" * 2000,
 ])
 def test_s7_yaml_that_attacks_the_parser_is_an_error_of_ours(text: str) -> None:
     with pytest.raises(ConfigError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import promql_parser
 
@@ -45,6 +46,12 @@ def _series(metric: Metric) -> dict[str, Series]:
     return {**parts, f"{metric.name}_bucket": Series("counter", labels | {"le"})}
 
 
+@cache
+def parsed(expr: str) -> object:
+    """The tree of an expression."""
+    return promql_parser.parse(expr)
+
+
 def defects(board: Board, known: Mapping[str, Series]) -> list[str]:
     """Sentences on every query of a dashboard; none means that it is sound."""
     values = dict.fromkeys(variables(board), "x")
@@ -52,7 +59,7 @@ def defects(board: Board, known: Mapping[str, Series]) -> list[str]:
     for where, expr in expressions(board):
         found += [f"{where}: hard-coded {text}" for text in _HARD_CODED.findall(expr)]
         try:
-            tree = promql_parser.parse(filled(expr, values))
+            tree = parsed(filled(expr, values))
         except (ValueError, KeyError) as error:
             found.append(f"{where}: {error}")
             continue

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.errors import DataFileError
@@ -128,7 +128,6 @@ def test_progress_ends_at_the_size_of_the_file(tmp_path):
 _ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(_ANY_TEXT, _ANY_TEXT), min_size=1, max_size=6))
 def test_any_text_comes_through_unchanged(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("any")
@@ -141,7 +140,6 @@ def test_any_text_comes_through_unchanged(tmp_path_factory, rows):
     assert [(row["channel_id"], row["name"]) for row in rows_of(plan, folder)] == rows
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_one_clean_error(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("bytes")

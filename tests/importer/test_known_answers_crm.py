@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
 from tests.importer.datasets import Loaded, loaded
+from tests.support.later import Later
 
 pytestmark = pytest.mark.postgres
+pd = Later("pandas")
 
 
 @pytest.fixture(scope="module", params=["small", "real"])

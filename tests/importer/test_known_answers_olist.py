@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from tests.importer.datasets import Loaded, loaded
+from tests.support.later import Later
 
 pytestmark = pytest.mark.postgres
+pd = Later("pandas")
 
 
 @pytest.fixture(scope="module", params=["small", "real"])

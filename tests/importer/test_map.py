@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.errors import DataFileError
@@ -155,7 +155,6 @@ def test_entries_of_one_relation_name_the_same_columns():
         """)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.text(max_size=200))
 def test_s7_any_text_as_a_map_is_a_map_or_one_clean_error(text):
     said = complaint(lambda: fit.check(maps.parse(text, "map.yml"), "map.yml"))
@@ -167,7 +166,6 @@ _TREES = st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=3) | st.d
     st.sampled_from(["column", "value", "template", "lookup", "values", "source", "in", "x"]), inner, max_size=3))
 
 
-@settings(max_examples=40, deadline=None)
 @given(_TREES)
 def test_s7_any_tree_as_a_column_is_a_map_or_one_clean_error(tree):
     plan = {"sources": {"s": {"file": "f"}}, "relations": [

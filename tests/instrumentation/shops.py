@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, FastAPI, Request, WebSocket
-from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 class Shop:
@@ -107,7 +111,9 @@ def starlette(shop: Shop) -> Starlette:
 
 
 def fastapi(shop: Shop) -> FastAPI:
-    """With FastAPI, whose routers are included with prefixes."""
+    """With FastAPI, whose routers are included with prefixes. It is loaded here: that takes its time."""
+    from fastapi import APIRouter, FastAPI
+
     app, router = FastAPI(openapi_url=None), APIRouter(prefix="/v1")
     for method, path, endpoint in _routes(shop):
         target = router if path.startswith("/api") else app

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.instrumentation.meter import Meter
@@ -17,7 +17,7 @@ from tests.instrumentation.shops import FRAMEWORKS, Shop
 LEAD = "/api/v1/leads/{lead_id}"
 
 
-@pytest.fixture(params=sorted(FRAMEWORKS))
+@pytest.fixture(params=[pytest.param("fastapi", marks=pytest.mark.slow), "starlette"])
 def framework(request: pytest.FixtureRequest) -> str:
     """The name of a framework."""
     return str(request.param)
@@ -218,12 +218,11 @@ async def test_r21_any_path_and_method_leave_the_number_of_series_as_it_is(drive
     for method in ("GET", "VERB"):
         await driven.request(method, "/nowhere")
     before = driven.series
-    for i in range(2000):
+    for i in range(400):
         await driven.request(f"V{i}" if i % 2 else "GET", f"/{i}/{i * 7919 % 1000}")
     assert driven.series == before
 
 
-@settings(deadline=None, max_examples=50)
 @given(
     st.text(max_size=40), st.text(min_size=1, max_size=10), st.lists(st.tuples(st.binary(), st.binary()), max_size=5))
 def test_no_request_makes_the_middleware_fail(path: str, method: str, headers: list[tuple[bytes, bytes]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,13 @@ MODULES = ("http", "llm", "meter", "recorders.calls", "recorders.lane", "recorde
            "workers", "workers.process")
 
 
-@pytest.mark.parametrize("code", BLOCKS, ids=lambda code: code.splitlines()[0].split()[1].strip(":"))
+def told(code: str) -> Any:
+    """A block as a parameter. Most frameworks take long to load."""
+    return pytest.param(code, marks=pytest.mark.slow) if re.search("fastapi|django|flask", code) else code
+
+
+@pytest.mark.parametrize("code", [told(code) for code in BLOCKS],
+                         ids=lambda code: code.splitlines()[0].split()[1].strip(":"))
 def test_code_of_the_guide_runs_as_printed(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for name in re.findall(r"^from (fastapi|flask|django|aiohttp|sales_exporter[\w.]*)\b", code, flags=re.MULTILINE):
         pytest.importorskip(name, exc_type=ImportError)

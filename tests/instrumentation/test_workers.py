@@ -116,6 +116,7 @@ def test_r22_totals_never_fall_for_scrapes_while_others_fold(directory: Path) ->
     assert min(scrapes for _, scrapes in results) > 50
 
 
+@pytest.mark.slow
 def test_r22_a_thousand_dead_workers_become_one_file(directory: Path) -> None:
     store = SharedStore(directory)
     for i in range(1000):
@@ -198,7 +199,7 @@ def test_r22_all_is_read_again_when_more_were_folded_than_ids_are_remembered(
 
 def test_r22_a_file_that_is_cut_off_anywhere_keeps_what_is_before_the_cut(directory: Path) -> None:
     SharedStore(directory)
-    path = dead_worker(directory, {"one": 1.0, "two": 2.0, "three": 3.0})
+    path = dead_worker(directory, {"one": 1.0, "two": 2.0})
     whole = path.read_bytes()
     used = int.from_bytes(whole[64:72], sys.byteorder)
     kept = set()
@@ -211,7 +212,7 @@ def test_r22_a_file_that_is_cut_off_anywhere_keeps_what_is_before_the_cut(direct
         kept.add(found)
         assert told(store)[("instrumentation_skipped_files_total",)] == (length < used)
         assert total(SharedStore(directory)) == found
-    assert kept == {0.0, 1.0, 3.0, 6.0}
+    assert kept == {0.0, 1.0, 3.0}
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -324,7 +325,7 @@ def test_r22_the_merge_is_the_sum_of_all_that_was_counted(
 def test_r22_folding_rounds_no_sum_down(directory: Path) -> None:
     reader, stays = SharedStore(directory), SharedStore(directory)
     stays.cell(TIMES, ("here",))[3] = 0.3
-    for i in range(120):
+    for i in range(56):
         file = WorkerFile(directory, 1, LIMIT)
         file.cell(TIMES, ("here",))[3] = 0.1 * (i % 7) + 1e-9 * i
         alive = shown(reader)["test_seconds", "here"]
@@ -371,12 +372,12 @@ def test_the_same_cell_is_given_out_again(directory: Path) -> None:
 
 def test_cells_stay_valid_while_the_file_grows(directory: Path) -> None:
     store = SharedStore(directory)
-    cells = [store.cell(COUNTED, (f"place-{i}",)) for i in range(5000)]
+    cells = [store.cell(COUNTED, (f"place-{i}",)) for i in range(3000)]
     for i, cell in enumerate(cells):
         cell[0] += i
     found = shown(store)
-    assert [found["test_counted_total", f"place-{i}"] for i in range(5000)] == [[i] for i in range(5000)]
-    assert total(SharedStore(directory)) == sum(range(5000))
+    assert [found["test_counted_total", f"place-{i}"] for i in range(3000)] == [[i] for i in range(3000)]
+    assert total(SharedStore(directory)) == sum(range(3000))
 
 
 def test_a_full_file_gives_cells_from_memory_and_an_error_that_is_counted(directory: Path) -> None:

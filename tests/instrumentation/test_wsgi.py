@@ -242,7 +242,7 @@ def test_r21_random_paths_methods_and_hosts_make_a_constant_number_of_series() -
     client.request("BREW", "/")
     series = len(counted.meter.samples())
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=2 * settings().max_examples)
     @given(st.text(max_size=40), st.text(max_size=12), st.text(max_size=30))
     def scan(path: str, method: str, host: str) -> None:
         if method not in ("HEAD", "POST", "PUT", "GET") and path != "/metrics":

@@ -7,13 +7,10 @@ import json
 import threading
 from collections.abc import Iterator
 
-import jsonschema
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from pydantic import SecretStr
-from schemathesis import checks
 
 from sales_exporter.config import IntakeSource
 from sales_exporter.intake.desk import Desk
@@ -23,9 +20,11 @@ from sales_exporter.intake.signatures import Secret
 from sales_exporter.intake.sources import Bucket, Hints, Source
 from sales_exporter.runtime.clock import SystemClock
 from tests.support.intake import TOKEN, bearing, settings
+from tests.support.later import Later
 from tests.support.web import Shown, ask, site
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
+jsonschema, schemathesis = Later("jsonschema"), Later("schemathesis")
 
 
 def all_sources() -> dict[str, Source]:
@@ -84,6 +83,7 @@ def test_r16_what_schemathesis_sends_is_answered_as_the_document_says(address: t
     def run(case: schemathesis.Case) -> None:
         response = case.call(headers=bearing())
         seen.add(response.status_code)
+        checks = schemathesis.checks
         case.validate_response(response, checks=[
             checks.not_a_server_error, checks.status_code_conformance, checks.content_type_conformance,
             checks.response_schema_conformance, checks.response_headers_conformance])

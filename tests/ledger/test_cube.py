@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.ledger.cube import BLOCK_DAYS, NOTHING, WIDTHS, Cube, Layout, Tally
@@ -35,7 +35,6 @@ def as_dict(one: Tally) -> dict[int, int]:
     return dict(zip(one.keys.tolist(), one.counts.tolist(), strict=True))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*(st.integers(0, (1 << WIDTHS[kind]) - 1) for kind in KINDS))))
 @pytest.mark.slow
 def test_what_is_packed_is_unpacked(rows: list[tuple[int, int, int, int]]) -> None:
@@ -59,7 +58,6 @@ def test_a_layout_fills_sixty_three_bits_and_no_more() -> None:
         Layout("wide", (*full.fields, "again:flag")).pack()
 
 
-@settings(deadline=None)
 @given(pairs)
 def test_a_tally_is_a_dict_of_counts_without_zeros(counts: list[tuple[int, int]]) -> None:
     found = tally(counts)
@@ -72,7 +70,6 @@ def test_keys_alone_are_counted() -> None:
     assert Tally.of(np.zeros(0, dtype=np.int64)) is NOTHING
 
 
-@settings(deadline=None)
 @given(pairs, pairs)
 def test_a_sum_less_one_part_is_the_other(first: list[tuple[int, int]], second: list[tuple[int, int]]) -> None:
     one, other = tally(first), tally(second)
@@ -80,7 +77,6 @@ def test_a_sum_less_one_part_is_the_other(first: list[tuple[int, int]], second: 
     assert as_dict(one.plus(other).plus(other, -1)) == as_dict(one)
 
 
-@settings(deadline=None)
 @given(st.lists(pairs, max_size=6))
 def test_additions_to_a_cube_add_up_and_cells_that_come_to_nothing_go(steps: list[list[tuple[int, int]]]) -> None:
     cube = Cube(SMALL)
@@ -90,7 +86,6 @@ def test_additions_to_a_cube_add_up_and_cells_that_come_to_nothing_go(steps: lis
     assert cube.tally.keys.tolist() == sorted(cube.tally.keys.tolist())
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3)), max_size=40), edges, edges)
 def test_a_range_of_the_first_field_is_what_a_filter_gives(rows: list[tuple[int, int]], since: int, until: int) -> None:
     cube = Cube(SMALL, Tally.of(SMALL.pack(day=[d for d, _ in rows], stage=[s for _, s in rows]) if rows
@@ -114,7 +109,6 @@ OLD = Layout("old", ("day", "stage"), (("day", 7),), 10)
 GRAIN = 10 + BLOCK_DAYS
 
 
-@settings(deadline=None)
 @given(pairs, pairs)
 def test_old_cells_become_coarse_and_nothing_is_lost(
     first: list[tuple[int, int]], second: list[tuple[int, int]]

@@ -146,14 +146,13 @@ def cells_of(*some: One) -> Plain:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(histories(), max_size=6))
 def test_cells_are_those_of_a_plain_reading(some: list[One]) -> None:
     assert readable(contributions(SCHEME, *arrays(some))) == expected(some)
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.lists(histories(), max_size=5), st.lists(histories(), max_size=5))
 def test_leads_contribute_each_for_itself(some: list[One], others: list[One]) -> None:
     whole = contributions(SCHEME, *arrays(some + others))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.ledger.calendar import SECOND
@@ -42,7 +42,6 @@ def test_edges_ascend_by_five_per_cent_and_fit_their_field() -> None:
     assert len(EDGES) < 1 << WIDTHS["bucket"]
 
 
-@settings(deadline=None)
 @given(st.integers(-10, 10**15))
 def test_a_duration_lies_between_the_edges_of_its_bucket(microseconds: int) -> None:
     bucket = int(buckets(np.array([microseconds]))[0])

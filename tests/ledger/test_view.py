@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.ledger.cube import Cube, Layout, Tally
@@ -64,7 +64,6 @@ def test_a_view_stays_as_it_was_when_the_cube_goes_on() -> None:
     assert held.read(FUNNEL)[1].tolist() == [1]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=30))
 def test_sums_are_the_same_whether_the_range_of_numbers_is_small_or_vast(rows: list[tuple[int, int, int]]) -> None:
     columns = {label: np.array([row[i] for row in rows]) for i, label in enumerate(FUNNEL.labels)}

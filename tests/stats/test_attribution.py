@@ -7,7 +7,7 @@ from math import factorial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.stats.attribution import MODELS, Journeys, markov, shapley
@@ -65,7 +65,6 @@ def test_a_remainder_goes_to_the_largest_fraction_and_then_to_the_lowest_code() 
 
 
 @given(journeys())
-@settings(max_examples=50, deadline=None)
 def test_other_counts_of_the_same_paths_are_credited_like_new_journeys(some: Journeys) -> None:
     nothing = (0,) * len(some.paths)
     paths = Journeys(some.channels, some.paths, nothing, nothing, nothing, some.days)
@@ -88,7 +87,6 @@ def test_deals_without_a_touch_are_unassigned_and_not_spread(model: str) -> None
 
 
 @given(journeys())
-@settings(max_examples=50, deadline=None)
 def test_every_model_sums_to_the_revenue_to_the_cent(some: Journeys) -> None:
     for model in MODELS.values():
         credit = model(some)
@@ -97,7 +95,6 @@ def test_every_model_sums_to_the_revenue_to_the_cent(some: Journeys) -> None:
 
 
 @given(journeys())
-@settings(max_examples=50, deadline=None)
 def test_a_channel_without_a_won_deal_gets_nothing(some: Journeys) -> None:
     winners = {code for path, wins in zip(some.paths, some.won, strict=True) if wins for code in path}
     # In the chain, touches of different leads follow each other: there a channel may lead to one that wins.

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -202,7 +202,6 @@ def test_the_same_histogram_is_no_difference() -> None:
     assert kolmogorov_smirnov([5, 0, 70], [5, 0, 70]) == (0.0, 1.0)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=30))
 def test_kolmogorov_smirnov_does_not_mind_which_sample_is_first(counts: list[tuple[int, int]]) -> None:
     first, second = [one + 1 for one, _ in counts], [other + 1 for _, other in counts]

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.stats.estimated_accuracy import (
@@ -43,7 +43,6 @@ def test_calibration_without_labels_is_undefined() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=30))
 def test_calibration_is_the_isotonic_regression_of_scipy(counts: list[tuple[int, int]]) -> None:
     from scipy.optimize import isotonic_regression

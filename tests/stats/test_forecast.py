@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.stats.forecast import LEAST_ORIGINS, QUANTILES, Forecast, forecast
@@ -84,7 +84,6 @@ def test_what_is_won_already_is_the_least_that_comes() -> None:
     assert found.expected > found.won
 
 
-@settings(max_examples=20, deadline=None)
 @given(st.floats(-40, 30), st.floats(1, 60), st.floats(0.01, 1_000))
 def test_quantiles_ascend_and_follow_the_unit_of_money(start: float, length: float, price: float) -> None:
     opened, closed, won, value = company(deals=300, days=300)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.stats.grouped import grouped_quantile
@@ -14,7 +14,6 @@ from sales_exporter.stats.grouped import grouped_quantile
 groups = st.dictionaries(st.integers(-1000, 1000), st.integers(0, 5), min_size=1, max_size=20)
 
 
-@settings(deadline=None)
 @given(groups, st.lists(st.floats(0, 1), min_size=1, max_size=4))
 def test_they_are_the_quantiles_of_the_values_written_out(counts: dict[int, int], q: list[float]) -> None:
     values = sorted(counts)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -171,7 +171,6 @@ def test_a_difference_has_the_published_bounds(
     assert (round(float(bounds.lower), 4), round(float(bounds.upper), 4)) == (lower, upper)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 40), st.integers(1, 40), st.integers(0, 40), st.integers(1, 40))
 def test_a_difference_turned_round_has_its_bounds_turned_round(k: int, n: int, j: int, m: int) -> None:
     k, j = min(k, n), min(j, m)
@@ -180,7 +179,6 @@ def test_a_difference_turned_round_has_its_bounds_turned_round(k: int, n: int, j
     assert -1 <= there.lower <= k / n - j / m <= there.upper <= 1
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
 def test_a_ratio_turned_round_has_its_bounds_turned_over(k: int, n: int, j: int, m: int) -> None:
     n, m = n + k, m + j

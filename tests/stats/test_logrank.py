@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.stats.logrank import DAY, holm, log_rank, period_risk, period_risks, slowdown
@@ -62,6 +62,7 @@ def test_unweighted_it_agrees_with_scipy_stats() -> None:
     assert (z, p) == pytest.approx((-theirs.statistic, theirs.pvalue), abs=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rho", "options"), [(0.0, {}), (1.0, {"weight_type": "fh", "fh_p": 1})])
 def test_it_agrees_with_statsmodels(rho: float, options: dict[str, object]) -> None:
     from statsmodels.duration.survfunc import survdiff
@@ -101,6 +102,7 @@ def test_more_ends_than_at_risk_are_refused() -> None:
         log_rank([2], [1], [0], [1])
 
 
+@pytest.mark.slow
 def test_holm_agrees_with_statsmodels() -> None:
     from statsmodels.stats.multitest import multipletests
 
@@ -112,7 +114,6 @@ def test_holm_leaves_undefined_tests_out() -> None:
     assert holm([0.01, math.nan, 0.04]) == pytest.approx([0.02, math.nan, 0.04], nan_ok=True)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_keeps_the_order_and_lowers_nothing(found: list[float]) -> None:
     corrected = holm(found)
@@ -161,7 +162,6 @@ def test_nobody_is_at_risk_before_the_period_begins() -> None:
     assert found.at_risk[np.searchsorted(EDGES, 7 * DAY)] == 1
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 9.9))
 def test_no_more_end_than_are_at_risk(seed: int, now: float) -> None:
     rng = np.random.default_rng(seed)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.stats import projection
@@ -197,7 +197,6 @@ def test_an_age_that_everyone_left_before_does_not_prevent_a_projection() -> Non
     assert project(known, learn(known), 100, seed=1, draws=20).projected.value == pytest.approx(0.3, abs=0.03)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000), st.floats(1, 40), st.sampled_from([0.0, 0.4, 0.7]))
 def test_a_projection_lies_between_what_is_won_and_what_can_still_be(seed: int, horizon: float, losing: float) -> None:
     known, _ = cohorts(seed, leads=60, now=61, losing=losing)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.stats.shrinkage import differences_p_value, levels, rates
@@ -82,7 +82,6 @@ def test_fewer_than_three_reps_with_deals_are_undefined(wins: list[int], decided
 
 
 @given(COUNTS)
-@settings(max_examples=50, deadline=None)
 def test_rates_lie_within_their_bounds_and_those_in_zero_and_one(counts: list[tuple[int, int]]) -> None:
     wins, decided = np.array(counts).T
     found = rates(wins, decided)
@@ -92,7 +91,6 @@ def test_rates_lie_within_their_bounds_and_those_in_zero_and_one(counts: list[tu
 
 
 @given(COUNTS, st.randoms())
-@settings(max_examples=50, deadline=None)
 def test_the_order_of_the_reps_does_not_matter(counts: list[tuple[int, int]], shuffler: np.random.Generator) -> None:
     order = list(range(len(counts)))
     shuffler.shuffle(order)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.stats.classification import Estimate
@@ -56,7 +56,6 @@ def test_a_stage_without_finished_visits_is_undefined() -> None:
     assert np.isnan(curves.at([0, 1, 1], [1, 0, 20])).tolist() == [False, True, True]
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=6))
 def test_finished_visits_give_the_share_won_of_those_that_lasted(ended: list[tuple[int, int]]) -> None:
     won, lost = np.array(ended, float).T

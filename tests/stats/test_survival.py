@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sales_exporter.stats.survival import aalen_johansen, cumulative_incidence, grouped, kaplan_meier, survival
@@ -35,6 +35,7 @@ def test_remission_times_give_the_published_curve() -> None:
     assert curve.quantile(0.5).value == 23
 
 
+@pytest.mark.slow
 def test_survival_agrees_with_statsmodels() -> None:
     from statsmodels.duration.survfunc import SurvfuncRight
 
@@ -47,6 +48,7 @@ def test_survival_agrees_with_statsmodels() -> None:
     assert ours.quantile(0.3).value == theirs.quantile(0.3)
 
 
+@pytest.mark.slow
 def test_late_entries_agree_with_statsmodels() -> None:
     from statsmodels.duration.survfunc import SurvfuncRight
 
@@ -73,6 +75,7 @@ def test_bounds_agree_with_scipy_stats() -> None:
     assert ours.upper == pytest.approx(bounds.high.probabilities, abs=1e-9, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_incidence_agrees_with_statsmodels() -> None:
     from statsmodels.duration.survfunc import CumIncidenceRight
 
@@ -97,7 +100,6 @@ def test_one_cause_is_the_rest_of_survival_with_the_same_bounds() -> None:
     assert alone.upper[0] == pytest.approx(1 - curve.lower, nan_ok=True)
 
 
-@settings(max_examples=50, deadline=None)
 @given(counted)
 def test_causes_and_the_rest_add_up_to_one(rows: list[tuple[int, int, int]]) -> None:
     won, lost, censored = np.array(rows).T
@@ -105,7 +107,6 @@ def test_causes_and_the_rest_add_up_to_one(rows: list[tuple[int, int, int]]) -> 
     assert found.incidence.sum(axis=0) + found.remaining == pytest.approx(np.ones(won.size))
 
 
-@settings(max_examples=50, deadline=None)
 @given(counted)
 def test_a_curve_falls_and_lies_within_its_bounds(rows: list[tuple[int, int, int]]) -> None:
     events, censored, _ = np.array(rows).T
