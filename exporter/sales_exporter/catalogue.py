@@ -7,10 +7,20 @@ import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-from sales_exporter import instrumentation
+from sales_exporter import instrumentation, sidecar
 from sales_exporter.collectors import Collector, discover
-from sales_exporter.config import ENVIRONMENT, NOT_TEXT, CollectorSettings, IntakeSource, Section, Settings, Stage
+from sales_exporter.config import (
+    ENVIRONMENT,
+    NOT_TEXT,
+    CollectorSettings,
+    IntakeSource,
+    Section,
+    Settings,
+    SeverityClass,
+    Stage,
+)
 from sales_exporter.model import Metric
 
 HEAD = """\
@@ -32,6 +42,12 @@ What applications export that use `sales_exporter.instrumentation`; the exporter
 its first observation. An application that uses OpenTelemetry fills the same panels, where a name is OpenTelemetry's.
 """
 
+JUDGED = """
+## Sidecar
+
+What `sales-exporter sidecar` says of the series that it watches, and of itself. Scraped as the job `sidecar`.
+"""
+
 WITHOUT_BOUNDS = frozenset({
     "sales_forecast_backtest_coverage_ratio", "sales_forecast_backtest_error_ratio",
     "sales_funnel_cohort_maturity_ratio", "sales_ledger_fill_ratio",
@@ -48,13 +64,24 @@ def document() -> str:
     for name, kind in discover().items():
         parts.append("\n".join(section(name, kind)))
     parts.append("\n".join([INSTRUMENTED, *table(instrumented())]))
+    parts.append("\n".join([JUDGED, *table(judged())]))
     return "\n".join(parts) + "\n"
 
 
 def instrumented() -> tuple[Metric, ...]:
-    """Every metric that an instrumented application can export, by name: the constants of the modules it imports."""
+    """Every metric that an instrumented application can export, by name."""
+    return _constants(instrumentation)
+
+
+def judged() -> tuple[Metric, ...]:
+    """Every metric of the sidecar, by name."""
+    return _constants(sidecar)
+
+
+def _constants(package: ModuleType) -> tuple[Metric, ...]:
+    """The metrics that are constants of a package's modules."""
     found: dict[str, Metric] = {}
-    for module in pkgutil.walk_packages(instrumentation.__path__, f"{instrumentation.__name__}."):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         found |= {value.name: value for value in vars(import_module(module.name)).values() if isinstance(value, Metric)}
     return tuple(found[name] for name in sorted(found))
 
@@ -119,7 +146,9 @@ def _settings(section: type[Section], prefix: str) -> Iterator[str]:
             yield f"| `{key}` | {cell(default)} | {variable} | {cell(field.description or '')} |"
 
 
-_NAMED: dict[str, type[Section]] = {"collectors": CollectorSettings, "intake.sources": IntakeSource}
+_NAMED: dict[str, type[Section]] = {
+    "collectors": CollectorSettings, "intake.sources": IntakeSource, "sidecar.severity.classes": SeverityClass,
+}
 """Sections of which there is one for each name."""
 
 
