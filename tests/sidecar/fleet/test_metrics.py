@@ -6,7 +6,7 @@ import math
 
 from sales_exporter.model import Sample
 from sales_exporter.sidecar.fleet import metrics
-from sales_exporter.sidecar.fleet.metrics import Judged, Standing, samples, text_of
+from sales_exporter.sidecar.fleet.metrics import Judged, Standing, samples
 from sales_exporter.sidecar.series import SeriesId
 
 NAN = math.nan
@@ -46,14 +46,14 @@ def test_without_a_threshold_none_is_shown() -> None:
 
 
 def test_labels_as_text_are_quoted() -> None:
-    assert text_of(SeriesId("x", (("a", 'b"c\\d'),))) == r'a="b\"c\\d"'
-    assert text_of(SeriesId("x")) == ""
+    assert SeriesId("x", (("a", 'b"c\\d'),)).text == r'a="b\"c\\d"'
+    assert SeriesId("x").text == ""
 
 
 def test_long_labels_stay_different() -> None:
     one, other = (SeriesId("x", (("a", "y" * 200 + end),)) for end in "12")
-    assert len(text_of(one)) == 128
-    assert text_of(one) != text_of(other)
+    assert len(one.text) == 128
+    assert one.text != other.text
 
 
 def test_every_metric_is_listed() -> None:

@@ -17,7 +17,6 @@ from sales_exporter.sidecar.forecasts.samples import (
     PER_DAY_UPPER,
     exhaustions,
     forecasts,
-    named,
     trend_samples,
 )
 from sales_exporter.sidecar.forecasts.trends import Trend
@@ -33,13 +32,13 @@ def found(quantiles: np.ndarray, error: float = 0.7) -> Forecast:
 
 
 def test_labels_are_written_as_in_a_selector() -> None:
-    assert named(EMAIL) == 'agent="a",channel="email"'
-    assert named(SeriesId.of("x", {"path": 'a\\"b"\n'})) == 'path="a\\\\\\"b\\"\\n"'
-    assert named(PLAIN) == ""
+    assert EMAIL.text == 'agent="a",channel="email"'
+    assert SeriesId.of("x", {"path": 'a\\"b"\n'}).text == 'path="a\\\\\\"b\\"\\n"'
+    assert PLAIN.text == ""
 
 
 def test_long_labels_stay_apart() -> None:
-    one, other = (named(SeriesId.of("x", {"path": "a" * 200 + end})) for end in "bc")
+    one, other = (SeriesId.of("x", {"path": "a" * 200 + end}).text for end in "bc")
     assert one != other
     assert len(one) == len(other) == 128
 

@@ -16,7 +16,6 @@ from sales_exporter.sidecar.backtest.axes import local, short
 from sales_exporter.sidecar.backtest.outcome import Watched
 from sales_exporter.sidecar.backtest.plot import Plot
 from sales_exporter.sidecar.backtest.record import Alert
-from sales_exporter.sidecar.fleet.metrics import text_of
 from sales_exporter.sidecar.fleet.quantities import line, quantity
 from sales_exporter.sidecar.fleet.severity import CLASSES
 
@@ -96,7 +95,7 @@ def marked(watched: Watched) -> list[Alert]:
 def caption(watched: Watched) -> str:
     """What the picture shows, in words."""
     assert watched.course is not None
-    name = text_of(watched.course.series)
+    name = watched.course.series.text
     which = f"{line(name, 160)}, " if name else ""
     if watched.series == 1:
         return f"{which}the only series" if which else "The only series"

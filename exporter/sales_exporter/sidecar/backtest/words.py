@@ -10,7 +10,6 @@ from sales_exporter.sidecar.backtest.axes import local
 from sales_exporter.sidecar.backtest.outcome import WEEK, Outcome, Watched
 from sales_exporter.sidecar.backtest.record import Alert
 from sales_exporter.sidecar.fleet.incidents import stamp
-from sales_exporter.sidecar.fleet.metrics import text_of
 from sales_exporter.sidecar.fleet.quantities import digits, duration, line
 from sales_exporter.sidecar.judging.core import REPLAY
 
@@ -137,7 +136,7 @@ def _alert(one: Alert, found: Outcome) -> dict[str, Any]:
         "watch": one.watch, "series": dict(one.series.labels), "value": _number(one.value),
         "expected": _number(one.expected), "lower": _number(one.lower), "upper": _number(one.upper),
         "severity": one.severity, "reason": one.texts.get("reason", ""), "summary": one.texts["summary"],
-        "incident": one.incident, "also": sorted(f"{each.watch}{{{text_of(each)}}}" for each in one.members
+        "incident": one.incident, "also": sorted(f"{each.watch}{{{each.text}}}" for each in one.members
                                                  if each != one.series),
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sales_exporter.model import LABEL_LENGTH, Metric, Sample, counter, gauge
+from sales_exporter.model import Metric, Sample, counter, gauge
 from sales_exporter.sidecar.fleet.insights import INSIGHT
 from sales_exporter.sidecar.series import SeriesId
 
@@ -80,20 +80,4 @@ def samples(judged: Iterable[Judged], standing: Standing) -> Iterator[Sample]:
 @lru_cache(maxsize=4_096)
 def _labels(series: SeriesId) -> tuple[str, ...]:
     """Those of a series, for each of its metrics; the same at each tick."""
-    return LEVEL.labelled((series.watch, text_of(series)))
-
-
-def text_of(series: SeriesId) -> str:
-    """A series' own labels as one label value, ``channel="email",stage="won"``; other series have another text.
-
-    What does not fit ends in a number that only this series has.
-    """
-    text = ",".join(f'{name}="{_escaped(value)}"' for name, value in series.labels)
-    if len(text) <= LABEL_LENGTH:
-        return text
-    end = f"…#{series.number:016x}"
-    return text[: LABEL_LENGTH - len(end)] + end
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+    return LEVEL.labelled((series.watch, series.text))

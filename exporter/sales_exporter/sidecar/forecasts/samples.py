@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sales_exporter.model import LABEL_LENGTH, Metric, Sample, gauge
+from sales_exporter.model import Metric, Sample, gauge
 from sales_exporter.sidecar.forecasts.bands import QUANTILES
 from sales_exporter.sidecar.forecasts.capacity import Capacity
 from sales_exporter.sidecar.forecasts.forecaster import Forecast
@@ -40,19 +40,6 @@ _DAY = 86_400
 _Q = tuple(f"{q:g}" for q in QUANTILES)
 
 
-def named(series: SeriesId) -> str:
-    """The series' own labels as a selector writes them, without the braces; empty when it has none.
-
-    What is too long for a label ends in the series' number, so that two series do not become one.
-    """
-    text = ",".join(
-        '{}="{}"'.format(name, value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
-        for name, value in series.labels
-    )
-    end = f"…{series.number:016x}"
-    return text if len(text) <= LABEL_LENGTH else text[: LABEL_LENGTH - len(end)] + end
-
-
 def forecasts(series: Sequence[SeriesId], forecast: Forecast, horizons: Mapping[str, int]) -> Iterator[Sample]:
     """Quantiles at the leads, from 1, of named horizons such as ``24h``; series without a forecast are left out.
 
@@ -63,7 +50,7 @@ def forecasts(series: Sequence[SeriesId], forecast: Forecast, horizons: Mapping[
     if any(not 1 <= lead <= leads for lead in horizons.values()):
         raise ValueError(f"horizons must be from 1 to {leads} steps")
     for row, one in enumerate(series):
-        label = named(one)
+        label = one.text
         for horizon, lead in horizons.items():
             for q, value in zip(_Q, forecast.quantiles[row, lead - 1].tolist(), strict=True):
                 if not math.isnan(value):
@@ -77,13 +64,13 @@ def exhaustions(series: Sequence[SeriesId], resource: str, found: Capacity, now:
     for row, one in enumerate(series):
         for q, days in zip(_Q, found.days[row].tolist(), strict=True):
             if not math.isnan(days):
-                yield EXHAUSTION(now + days * _DAY, resource=resource, series=named(one), q=q)
+                yield EXHAUSTION(now + days * _DAY, resource=resource, series=one.text, q=q)
 
 
 def trend_samples(found: Iterable[Trend]) -> Iterator[Sample]:
     """Slope, its bounds and the test of each trend."""
     for trend in found:
-        where = {"watch": trend.series.watch, "series": named(trend.series)}
+        where = {"watch": trend.series.watch, "series": trend.series.text}
         yield PER_DAY(trend.per_day, **where)
         yield PER_DAY_LOWER(trend.lower, **where)
         yield PER_DAY_UPPER(trend.upper, **where)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from sales_exporter.sidecar.fleet.metrics import text_of
 from sales_exporter.sidecar.fleet.words import Contributor, Finding
 from sales_exporter.sidecar.judging.alarming import Page
 from sales_exporter.sidecar.series import SeriesId
@@ -29,4 +28,4 @@ def _apart(series: SeriesId, page: Page) -> str:
     own = tuple(label for label in series.labels if label not in set.intersection(*others))
     several = len({one.series.watch for one in page.cause.members}) > 1
     parts = [series.watch] if several or not own else []
-    return " ".join([*parts, text_of(SeriesId(series.watch, own))]).strip()
+    return " ".join([*parts, SeriesId(series.watch, own).text]).strip()

@@ -17,7 +17,7 @@ from sales_exporter.sidecar.forecasts.bands import QUANTILES
 from sales_exporter.sidecar.forecasts.capacity import Capacity, capacity
 from sales_exporter.sidecar.forecasts.forecaster import Forecaster
 from sales_exporter.sidecar.forecasts.past import HOLIDAY, Floats, Kinds, day_kinds
-from sales_exporter.sidecar.forecasts.samples import METRICS, exhaustions, forecasts, named, trend_samples
+from sales_exporter.sidecar.forecasts.samples import METRICS, exhaustions, forecasts, trend_samples
 from sales_exporter.sidecar.forecasts.trends import Trend, daily_trends
 from sales_exporter.sidecar.history.client import Client
 from sales_exporter.sidecar.judging.standing import ALERTS, BUSINESS, Place, Standing, runbook
@@ -89,7 +89,7 @@ class Forecasting:
             for one in self._trends.get(watch.name, ()) if watch.category in BUSINESS else ():
                 if one.p < BEYOND_CHANCE:
                     yield insights.Trend(
-                        watch.words, named(one.series), watch.unit, 7 * one.per_day, 7 * one.lower, 7 * one.upper,
+                        watch.words, one.series.text, watch.unit, 7 * one.per_day, 7 * one.lower, 7 * one.upper,
                         one.level, one.days / 7, 7 * abs(one.per_day) * rate, currency)
 
     @property
@@ -158,7 +158,7 @@ class Forecasting:
         kinds = self._kinds(past.end - (self._count - 1) * HOUR, self._count + longest)
         found = Forecaster(STEPS, longest).forecast(values, kinds)
         trends = tuple(daily_trends(ids, values, STEPS))
-        self._trends[watch.name], self._names[watch.name] = trends, [named(one) for one in ids]
+        self._trends[watch.name], self._names[watch.name] = trends, [one.text for one in ids]
         self._samples[watch.name] = (*forecasts(ids, found, HORIZONS), *trend_samples(trends))
         if watch.limit is not None and watch.resource is not None and ids:
             await self._capacity(watch, watch.resource, ids, values, past.end)
@@ -179,14 +179,14 @@ class Forecasting:
     def _running_out(self, watch: Watch, resource: str, ids: Sequence[SeriesId], found: Capacity, limits: Floats,
                      values: Floats, end: float) -> Iterator[Standing]:
         for row, one in enumerate(ids):
-            key, days = (watch.name, named(one)), float(found.days[row, _MEDIAN])
+            key, days = (watch.name, one.text), float(found.days[row, _MEDIAN])
             if not days <= (SOON * EASE if key in self._since else SOON):
                 self._since.pop(key, None)
                 continue
             since = self._since.setdefault(key, end)
             dates = [_day(end + left * DAY) for left in found.days[row].tolist()]
             latest = values[row][~np.isnan(values[row])][-1]
-            what = f"{resource.replace('_', ' ')} {named(one)}".strip()
+            what = f"{resource.replace('_', ' ')} {one.text}".strip()
             annotations = {
                 "summary": f"{what} is expected to reach its limit.",
                 "description": f"{watch.words} is {latest:.6g} and its limit {limits[row]:.6g}; it is expected to get "
@@ -201,7 +201,7 @@ class Forecasting:
             yield Standing("capacity", Alert(
                 ALERTS["capacity"], severity, since, annotations, team=watch.team, category="capacity",
                 cluster=one.label("cluster") or self._place.cluster, tenant=one.label("tenant") or self._place.tenant,
-                service=watch.service, entity=named(one), watch=watch.name))
+                service=watch.service, entity=one.text, watch=watch.name))
 
     def _kinds(self, start: float, count: int) -> Kinds:
         kinds = day_kinds(start, HOUR, count)
