@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
 import ssl
 import urllib.error
 import urllib.request
@@ -16,10 +14,11 @@ import typer
 from pydantic import SecretStr
 
 from sales_exporter import __version__
+from sales_exporter.cli.running import until_stopped
 from sales_exporter.cli.settings import dsn, load
 from sales_exporter.collectors import discover
 from sales_exporter.config import Settings
-from sales_exporter.errors import ConfigError, UsageError
+from sales_exporter.errors import UsageError
 from sales_exporter.intake.desk import Desk, dsn_of
 from sales_exporter.intake.sources import sources
 from sales_exporter.runtime import logs, memory
@@ -107,40 +106,14 @@ async def run(load: Load, clock: Clock) -> None:
     Raises:
         ConfigError: an address, a certificate or the folder of the state cannot be used.
     """
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
     intake = Desk(clock)
     exporter = Exporter(load, clock, intake)
     intake.adopt(exporter.settings)
     web = await serve_web(exporter, exporter.settings.web, intake=intake)
     intake.start()
-    tasks: set[asyncio.Task[None]] = set()
-
-    def reload() -> None:
-        task = asyncio.create_task(_reload(exporter))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload)
     log.info("serving", extra={"version": __version__, "address": ", ".join(map(str, web.addresses))})
-    running = asyncio.create_task(exporter.run())
-    try:
-        await asyncio.wait({running, asyncio.ensure_future(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        await web.close()
-        await intake.close()
-        await exporter.close()
+    await until_stopped(exporter.run(), exporter.reload, web.close, intake.close, exporter.close)
     log.info("stopped")
-
-
-async def _reload(exporter: Exporter) -> None:
-    with contextlib.suppress(ConfigError):
-        await exporter.reload()
 
 
 def collector_flags(arguments: list[str]) -> dict[str, object]:

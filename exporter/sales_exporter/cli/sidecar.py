@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sales_exporter import __version__
+from sales_exporter.cli.running import until_stopped
 from sales_exporter.cli.settings import load
 from sales_exporter.config import Settings
-from sales_exporter.errors import ConfigError
 from sales_exporter.runtime import logs
 from sales_exporter.runtime.clock import Clock, SystemClock
 from sales_exporter.runtime.web import serve as serve_web
@@ -93,34 +91,10 @@ async def run(load: Load, clock: Clock) -> None:
     Raises:
         ConfigError: an address or a certificate cannot be used.
     """
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
     watching = Sidecar(load, clock, work)
     settings = watching.settings
     web = await serve_web(watching, settings.web.model_copy(
         update={"listen_address": settings.sidecar.listen_address}))
-    tasks: set[asyncio.Task[None]] = set()
-
-    def reload() -> None:
-        task = asyncio.create_task(_reload(watching))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload)
     log.info("serving", extra={"version": __version__, "address": ", ".join(map(str, web.addresses))})
-    running = asyncio.create_task(watching.run())
-    try:
-        await asyncio.wait({running, asyncio.ensure_future(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        await web.close()
+    await until_stopped(watching.run(), watching.reload, web.close)
     log.info("stopped")
-
-
-async def _reload(watching: Sidecar) -> None:
-    with contextlib.suppress(ConfigError):
-        await watching.reload()
