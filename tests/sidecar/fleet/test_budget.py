@@ -224,22 +224,6 @@ def test_slots_that_stay_keep_their_alarms() -> None:
     assert alarms.active.tolist() == [False, True]
 
 
-@pytest.mark.slow
-def test_a_marked_incident_leaves_the_pool() -> None:
-    plain, told = steady(20, step=STEP), steady(20, step=STEP)
-    rng = np.random.default_rng(2)
-    for hour in range(20 * 24):
-        p = rng.uniform(size=20)
-        if 100 <= hour < 110:
-            p[3] = ODD
-        tick(plain, hour * STEP, *p)
-        tick(told, hour * STEP, *p)
-    told.forgive(np.arange(20) == 3, 100 * STEP, 110 * STEP)
-    for budget in (plain, told):
-        tick(budget, 21 * DAY, *[0.5] * 20)
-    assert told.level < plain.level
-
-
 @pytest.mark.parametrize(("p", "weights"), [([0.5], [1.0, 1.0]), ([0.5, 0.5], [1.0]), ([0.5, 0.5], [1.0, 0.0])])
 def test_verdicts_and_weights_fit_the_slots(p: list[float], weights: list[float]) -> None:
     with pytest.raises(ValueError, match="one verdict and one positive weight"):

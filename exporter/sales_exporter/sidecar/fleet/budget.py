@@ -148,11 +148,6 @@ class Budget:
         return Alarms(active, onset, self._score(own, known), self._adjusted(active),
                       np.exp(self._log_shares(weights) - self._pool.strengths(self._level)))
 
-    def forgive(self, which: Flags, since: float, until: float) -> None:
-        """Take what the marked slots' groups showed between two moments out of the pool: it was no quiet time."""
-        self._pool.forgive(which, since, until)
-        self._level = np.inf
-
     def state(self) -> Mapping[str, NDArray[Any]]:
         """Everything needed to go on."""
         scalars = np.array([VERSION, self._step, self._total])

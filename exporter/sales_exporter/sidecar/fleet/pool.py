@@ -117,17 +117,6 @@ class Pool:
         expected = groups * self._tail.beyond(strength) if self._tail is not None else np.inf
         return float(max(-np.expm1(-expected), 1.0 / (1.0 + self._known)))
 
-    def forgive(self, which: Flags, since: float, until: float) -> None:
-        """Forget what these slots showed on the days between."""
-        ring, first, last = self._ring, since // DAY, until // DAY
-        days = (ring["day"] >= first) & (ring["day"] <= last)
-        theirs = np.append(which, False)[ring["owner"].astype(np.int64)] & days[:, None]
-        ring["blocks"] -= theirs.sum(axis=1)
-        ring["maxima"][theirs], ring["owner"][theirs] = _NOTHING, -1
-        if first <= self._today <= last:
-            self._slots["strongest"][which], self._slots["looks"][which] = _NOTHING, 0
-        self._digest()
-
     def state(self) -> Mapping[str, NDArray[Any]]:
         """Everything needed to go on."""
         return {"pool_today": np.array([self._today, self._ticks, *self._span]), "pool_kinds": self._kinds.copy(),
