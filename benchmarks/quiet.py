@@ -9,7 +9,7 @@ The shipped watches are read from it as at a start of the sidecar: all but the l
 that the budget knows the fleet), the last day is judged minute by minute with what pages in it. What no database
 remembers (machine, applications, the exporter itself) is not there: it would be invented for this measurement.
 
-Prints a line for each run and a JSON line; exits 1 when a quiet day pages, or a bad one does not page by the watch that
+Prints a line for each run and a JSON line; exits 1 when a quiet day pages, or no page of a bad one names the watch that
 sees the outage.
 """
 
@@ -19,7 +19,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import math
 import multiprocessing
 import re
 import subprocess
@@ -34,7 +33,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import psycopg
 
 from sales_exporter import contract
@@ -57,7 +55,7 @@ from sales_exporter.sidecar.watches.watch import Watch
 
 UNTIL = datetime(2026, 11, 19, 20, tzinfo=UTC)
 """A Thursday evening."""
-DAY, MINUTE = 86_400.0, 60.0
+DAY = 86_400.0
 DAYS = 16
 """Days that are evaluated: a day to judge, and more than the fourteen that have to be known."""
 OUTAGE = Incident("carrier_outage", "north", 0.0, 11, 8.0, 0.85)
@@ -115,8 +113,8 @@ def past(server: Postgres, preset: Preset, programs: Binaries, watches: Sequence
     hours, business = blocks.moments(preset.end, DAYS), Business()
     beginning = runtime_past.begin(reader.dsn, business, float(hours[0]), _unheard)
     # Each hour: how often costly figures are looked at must not hang on what else the machine does.
-    runtime_past.CADENCE = ((math.inf, 1),)
-    found = asyncio.run(runtime_past.Past(reader.dsn, business).columns(beginning, hours.tolist()))
+    evaluation = runtime_past.Past(reader.dsn, business, runtime_past.EVENLY)
+    found = asyncio.run(evaluation.columns(beginning, hours.tolist()))
     series = blocks.columns(found, blocks.HOUR)
     asked = set(re.findall(r"\bsales_[a-z_]+", "".join(watch.query + (watch.denominator or "") for watch in watches)))
     labels = 'job="sales-exporter",instance="localhost:18880",cluster="demo",tenant="default"'
@@ -174,26 +172,19 @@ class Day:
     def __init__(self, watches: Sequence[Watch], settings: Settings, since: float) -> None:
         self.core = Core.of(watches, settings, since)
         self._since = since
-        self._cases: dict[SeriesId, Floats] = {}
         self._told: set[tuple[SeriesId, float]] = set()
         self.pages: list[Odd] = []
+        self.seen: list[float] = []
+        """When a page named the watch that sees the outage, also as a contributor."""
 
-    async def read_cases(self, client: Client, watches: Sequence[Watch]) -> None:
-        """The cases behind the day's ratios."""
-        for watch in watches:
-            if watch.denominator:
-                found = await client.range(watch.denominator, self._since, MINUTE, int(DAY / MINUTE))
-                for labels, values in zip(found.labels, found.values, strict=True):
-                    self._cases[SeriesId.of(watch.name, dict(labels))] = values
-
-    def hear(self, at: float, ids: tuple[SeriesId, ...], values: Floats, verdicts: Verdicts) -> None:
+    def hear(self, at: float, ids: tuple[SeriesId, ...], values: Floats, verdicts: Verdicts, cases: Floats) -> None:
         """One moment of the past that was judged."""
         if at < self._since:
-            self.core.alarming.learn(at, ids, values, verdicts)
+            self.core.alarming.learn(at, ids, values, verdicts, cases)
             return
-        column = round((at - self._since) / MINUTE)
-        cases = np.array([self._cases[one][column] if one in self._cases else np.nan for one in ids])
         for page in self.core.alarming.step(at, ids, values, verdicts, cases):
+            if any(one.series.watch == WATCH for one in page.cause.members):
+                self.seen.append(at)
             key = page.cause.lead, page.cause.since
             if key not in self._told:
                 self._told.add(key)
@@ -211,7 +202,6 @@ async def judge(url: str, watches: Sequence[Watch], settings: Settings, end: flo
     """The last day before the end, and how many series there are."""
     day = Day(watches, settings, end - DAY)
     async with Client(QueryApi(url=url), SystemClock()) as client:
-        await day.read_cases(client, watches)
         scope = Scope(past=(DAYS - 0.5) * DAY)
         history = History(client, watches, day.core.detector, Then(end), scope)
         errors = await history.fill(None, day.hear, REPLAY + DAY)
@@ -231,12 +221,9 @@ def measure(programs: Binaries, preset: Preset) -> Run:
             past(server, preset, programs, watches, tsdb)
         with prometheus(programs, tsdb) as url:
             day, series = asyncio.run(judge(url, watches, Settings(), preset.end))
-    onset = datetime(UNTIL.year, UNTIL.month, UNTIL.day, OUTAGE.hour, tzinfo=UTC)
-    seen = [one for one in day.pages if one.watch == WATCH and one.at >= f"{onset:%d %H:%M}"]
-    delay = None
-    if preset.incidents and seen:
-        hour, minute = seen[0].at[-5:].split(":")
-        delay = 60.0 * (int(hour) - OUTAGE.hour) + int(minute)
+    onset = UNTIL.replace(hour=OUTAGE.hour).timestamp()
+    after = [at for at in day.seen if at >= onset] if preset.incidents else []
+    delay = (after[0] - onset) / 60 if after else None
     return Run(preset.seed, not preset.incidents, series, round(day.core.alarming.standing(preset.end).level, 2),
                tuple(day.pages), delay, round(time.perf_counter() - began, 1))
 

@@ -19,7 +19,10 @@ class Verdicts:
     """One row per slot of the detector. Where nothing can be said: score 0, p 1, the rest NaN, channel ``NONE``."""
 
     score: Floats
-    """From 0 to 1; 0.5 is the threshold of the stated rate of false alarms, after the onset gate."""
+    """From 0 to 1; 0.5 is the threshold of the stated rate of false alarms, after the onset gate.
+
+    Below it the score is only an order.
+    """
     p: Floats
     """Over all channels: how often a quiet series looks at least this odd; never below what its past supports."""
     expected: Floats

@@ -49,7 +49,8 @@ def test_a_series_that_was_away_for_a_week_begins_anew(stage: Stage) -> None:
 def test_what_is_learned_holds_its_place(stage: Stage) -> None:
     stage.learn(KNOWN, np.array([AT, AT + 60]), np.array([[1.0, 1.0], [NAN, NAN]]))
     assert stage.ids == (A,)
-    stage.rehearse(KNOWN, np.array([AT + 120]), np.array([[1.0], [5.0]]))
+    no_cases = np.full((2, 1), NAN)
+    stage.rehearse(KNOWN, np.array([AT + 120]), np.array([[1.0], [5.0]]), no_cases)
     assert stage.ids == (A, B)
 
 

@@ -68,6 +68,12 @@ def test_what_never_was_is_found(learned, change):
     assert np.all(found["score"].max(axis=0) >= 0.5)
 
 
+def test_old_records_beaten_come_near_an_alarm_and_are_none(learned):
+    found, before = after(1, lambda values: values + 3, learned)
+    highest = found["score"].max(axis=0)
+    assert np.all((highest > before.max()) & (highest < 0.5))
+
+
 def test_a_quiet_day_is_left_alone(learned):
     found, _ = after(12, lambda values: values, learned)
     assert found["score"].max() < 0.5

@@ -11,9 +11,9 @@ from sales_exporter.sidecar.detectors.pace import Pace
 DAY = 86_400.0
 
 
-def onsets(rarities, days, alarm=1.0):
+def onsets(rarities, days, alarm=1.0, samples=0.0):
     """Which of these moments are onsets, with a margin of 1 and a half-life of 2 days."""
-    onset, pace = Onset(margin=1.0, half_life=2.0, alarm=alarm, size=1), Pace(1)
+    onset, pace = Onset(margin=1.0, half_life=2.0, alarm=alarm, size=1, samples=samples), Pace(1)
     found = []
     for rarity, day in zip(rarities, days, strict=True):
         tick = pace.tick(np.asarray(day * DAY), np.ones(1))
@@ -38,3 +38,8 @@ def test_what_is_no_alarm_holds_none_back():
 
 def test_what_is_no_alarm_holds_another_such_back():
     assert onsets([2.0, 2.9], [1, 1.001], alarm=3.0) == [True, False]
+
+
+def test_rare_samples_keep_what_follows_back_for_longer():
+    assert onsets([3.0, 2.1, 2.1], [1, 3, 5]) == [True, True, True]
+    assert onsets([3.0, 2.1, 2.1], [1, 3, 5], samples=2.0) == [True, False, True]

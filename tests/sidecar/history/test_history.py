@@ -119,7 +119,7 @@ async def test_fill_tells_how_far_it_is(client: Client, clock: FakeClock) -> Non
 async def test_the_end_of_the_past_is_judged_where_it_is_replayed(client: Client, clock: FakeClock) -> None:
     made, _ = history(client, clock)
     told: list[float] = []
-    await made.fill(replayed=lambda at, ids, values, verdicts: told.append(at), replay=600.0)
+    await made.fill(replayed=lambda at, *rest: told.append(at), replay=600.0)
     assert told == recorder(made).judged == [DUE - 120 - 60 * number for number in reversed(range(11))]
 
 

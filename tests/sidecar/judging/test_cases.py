@@ -7,8 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sales_exporter.sidecar.judging.alarming import NO_NEWS
-from sales_exporter.sidecar.judging.cases import chance
+from sales_exporter.sidecar.judging.cases import NO_NEWS, chance
 
 
 def of(value: float, expected: float, cases: float) -> float:

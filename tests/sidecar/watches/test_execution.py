@@ -11,9 +11,10 @@ from pathlib import Path
 import promql_parser as ql
 import pytest
 
+from sales_exporter.grafana.registry import registry
 from sales_exporter.sidecar.watches.files import shipped
 from sales_exporter.sidecar.watches.watch import Watch
-from tests.grafana.queries import TARGET, Series, registry
+from tests.grafana.boards import ROOT
 from tests.grafana.server import Prometheus, program, serving
 from tests.rules.rulebook import nodes
 
@@ -49,7 +50,7 @@ def asked() -> dict[str, dict[str, set[str]]]:
 
 def lines() -> Iterator[str]:
     """Samples of every metric that is asked for. Counters and totals grow, as the rest does."""
-    known = {**registry(), "up": Series("gauge", frozenset(TARGET))}
+    known = registry(ROOT / "alert_rules")
     for metric, labels in asked().items():
         names = sorted(known[metric].labels)
         values = [sorted(labels.get(name, set())) or VALUES.get(name, ("x",)) for name in names]

@@ -82,7 +82,8 @@ async def _teach(client: Client, watches: Sequence[Watch], stage: Stage, span: S
         first = int(np.searchsorted(part.times, rehearsed))
         if first:
             stage.learn(read.slots.ids, part.times[:first], values[:, :first])
-        stage.rehearse(read.slots.ids, part.times[first:], values[:, first:])
+        cases = await reading.piece_of_cases(client, watches, read.slots, part, clock)
+        stage.rehearse(read.slots.ids, part.times[first:], values[:, first:], cases[:, first:])
     progress(len(parts), len(parts))
 
 

@@ -41,12 +41,12 @@ class Stage:
         self._detector.learn(times, values[self._rows])
         self._seen = np.maximum(self._seen, last[self._rows])
 
-    def rehearse(self, known: Ids, times: Floats, values: Floats) -> None:
+    def rehearse(self, known: Ids, times: Floats, values: Floats, cases: Floats) -> None:
         """Judge a past moment by moment, so that the budget knows the fleet, and page nobody."""
         values = self._without_incidents(known, times, values)
         for column, at in enumerate(times.tolist()):
             own = self._follow(known, at, values[:, column])
-            self._alarming.learn(at, self.ids, own, self._detector.update(at, own))
+            self._alarming.learn(at, self.ids, own, self._detector.update(at, own), cases[self._rows, column])
 
     def judge(self, known: Ids, at: float, values: Floats, cases: Floats) -> tuple[Floats, Verdicts, list[Page]]:
         """Values and verdicts of the series held, and what pages at this moment."""

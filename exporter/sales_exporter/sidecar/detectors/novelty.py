@@ -19,7 +19,7 @@ from sales_exporter.sidecar.detectors.tails import Tails
 from sales_exporter.sidecar.detectors.views import BEND, CHANNELS, FLEETING, RECORDS, STILLNESS, WEIGHTS, Views, bent
 from sales_exporter.sidecar.verdicts import NONE, Floats, Verdicts
 
-VERSION = 2
+VERSION = 3
 PART = 16_384
 """Series that are learned together: one column of them fits the processor's cache."""
 TURNED = 64
@@ -29,8 +29,14 @@ LEAST_OF_REACH, LEAST_STEPS = 0.3, 0.5
 """Smallest scale of the tail of a record: of the usual distance from the mean, and of the steps of a count."""
 NEWS = 4.0
 """Powers of ten that it counts for when a level follows another for the first time."""
+STOOD = 2.0
+"""What a power of ten counts for of the time that a record stood which a channel beats."""
+NEAR = 12.0
+"""Sum of what the channels say, of news and of old records beaten, that is as odd as an alarm."""
 NEAR_MISS = 0.95
-"""Of an alarm: that alone brings no nearer. Noise is new now and then too, so it only ranks what is below."""
+"""Of an alarm: news and records bring no nearer. Noise has both now and then, so they only rank what is below."""
+NEAR_MARGIN, NEAR_HALF_LIFE, NEAR_SAMPLES = 4.0, 0.7, 50.0
+"""By how much such a sum must beat the last that counted, and the days and samples in which that halves."""
 LARGEST = 1e30
 COVERAGE = 0.95
 """Of the interval of a single sample."""
@@ -72,6 +78,9 @@ class Novelty:
     Each channel tells a rate: how often a week this series is to be this odd, by its own largest peaks and a fitted
     tail. Rarities (powers of ten below once a week) add up over channels; how rare the sum is was measured on quiet
     series (``slope``). Nothing is judged before a day of samples, on the first weekend or the first weekday.
+
+    Where the sum is no alarm, the score adds what has no rate: sequences that are new, and records beaten by how long
+    they stood. Such a score has a gate of its own and holds no alarm back.
     """
 
     channels = CHANNELS
@@ -82,6 +91,7 @@ class Novelty:
         self._rhythm = Rhythm(tuned.least_change, tuned.holidays, size)
         self._tails = Tails(RECORDS, FLEETING, tuned.reach, tuned.least_scale, tuned.poison, size)
         self._onset = Onset(tuned.margin, tuned.half_life, -np.log10(tuned.alarms_per_week), size)
+        self._near = Onset(NEAR_MARGIN, NEAR_HALF_LIFE, np.inf, size, samples=NEAR_SAMPLES)
         self._contexts = Contexts(size)
         self._band = Slots({"width": ((2,), 2.0, np.float32)}, size)
         self._last: tuple[float, Verdicts] | None = None
@@ -89,7 +99,7 @@ class Novelty:
     @property
     def _parts(self) -> dict[str, Slots]:
         return {"pace": self._pace, "rhythm": self._rhythm, "views": self._views, "tails": self._tails,
-                "onset": self._onset, "band": self._band, "contexts": self._contexts}
+                "onset": self._onset, "near": self._near, "band": self._band, "contexts": self._contexts}
 
     @property
     def size(self) -> int:
@@ -178,19 +188,21 @@ class Novelty:
     def _judge(self, tick: Tick, values: Reals, expected: Expected, views: Reals, new: NDArray[np.bool_]) -> Verdicts:
         tuned = self.tuning
         rarity = np.maximum(-np.log10(self._tails.rates(views)), 0) * WEIGHTS
+        stood = self._tails.stood(tick, views)
         small = np.abs(values - expected.value) < expected.least
         if small.any():
-            rarity[np.ix_(~STILLNESS, small)] = 0
+            rarity[np.ix_(~STILLNESS, small)], stood[np.ix_(~STILLNESS, small)] = 0, 0
         told = tick.seen & ~tick.early & (tick.age >= WARM_UP) & ~expected.unknown
         total = rarity.sum(axis=0)
         joint = np.where(told & (total > 0), self._rarer(total), -6.0)
         alarm = -np.log10(tuned.alarms_per_week)
-        near = np.minimum(self._rarer(total + NEWS), NEAR_MISS * alarm)
-        # Only for the score: how often a sequence is new was not measured, so no rarity may be said of it.
-        ranked = np.where(told & new & ~small & (near > 0), np.maximum(joint, near), joint)
-        on = self._onset.passes(tick, ranked)
-        score = np.where(ranked > -6, 1 / (1 + 10 ** (-(ranked - alarm) / 2)), 0)
-        score = np.where(on, score, score / 10)
+        # Only for the score: how often these come by chance hangs on the series, so no rarity may be said of them.
+        odd = total + STOOD * stood.sum(axis=0) + np.where(new & ~small, NEWS, 0)
+        odd = np.where(told, odd, 0)
+        alarming = self._onset.passes(tick, joint) & (joint >= alarm)
+        near = np.minimum(odd / NEAR, NEAR_MISS) / 2
+        near = np.where(self._near.passes(tick, odd), near, near / 10)
+        score = np.where(alarming, 1 / (1 + 10 ** (-(joint - alarm) / 2)), near)
         p = -np.expm1(-(10.0 ** -joint) * tick.cadence / WEEK)
         nan, middle = np.where(told, 0.0, np.nan), expected.value.astype(np.float64)
         upper, lower = BEND * np.sinh(self._band["width"] / BEND) * expected.scale

@@ -22,6 +22,12 @@ RECORDS = 5
 """Peaks that count for a channel of records: what a series did a dozen times may lie far below what it did five."""
 YOUNG = 3 * DAY
 """Until then peaks enter as high as they are."""
+SEASONED = DAY
+"""Watched for less than this, nothing is a record that stood."""
+LEAST_SHARE = 0.25
+"""Of the time watched: so long must a record have stood that beating it counts."""
+LEAST_LEAD = 0.05
+"""Of the range of a channel: what comes as near as that to a peak does not beat it."""
 
 
 class Tails(Slots):
@@ -39,7 +45,7 @@ class Tails(Slots):
         number = ((channels,), -np.inf, np.float32)
         super().__init__({
             "block": number, "candidate": number, "before": number, "threshold": number,
-            "lowest": number, "highest": number,
+            "lowest": number, "highest": number, "floor": ((channels,), np.inf, np.float32),
             "peaks": ((PEAKS, channels), -np.inf, np.float32), "born": ((PEAKS, channels), 0.0, np.float32),
             "scale": ((channels,), 1.0, np.float32), "shape": ((channels,), 0.2, np.float32),
             "count": ((channels,), 0.0, np.float32), "watched": ((2,), 0.0, np.float64),
@@ -60,6 +66,27 @@ class Tails(Slots):
             rare = tail.peaks / weeks * survival(tail, values[channel, series])
             rates[channel, series] = np.maximum(rare, 1 / (weeks * self._reach))
         return rates
+
+    def stood(self, tick: Tick, values: Reals) -> Reals:
+        """How long the record stood that each channel (c, n) beats now, in powers of ten of the least time that counts.
+
+        0 where none is beaten, or one that stood for less than a quarter of the time watched; at most 0.6.
+        """
+        found = np.zeros(values.shape, np.float32)
+        highest = self["highest"]
+        lead = np.where(highest > self["floor"], LEAST_LEAD * (highest - self["floor"]), 0)
+        beaten = values - lead
+        # The peaks of the last hours are not among the others yet.
+        recent = np.maximum(np.maximum(self["block"], self["candidate"]), self["before"])
+        seasoned = (self["watched"] > SEASONED)[self._fleeting]
+        channel, series = np.nonzero((beaten > recent) & (beaten >= self["lowest"]) & np.isfinite(highest) & seasoned)
+        if channel.size:
+            days = np.broadcast_to(tick.at / DAY, tick.seen.shape)[series]
+            above = self["peaks"][:, channel, series] >= beaten[channel, series]
+            last = np.where(above, self["born"][:, channel, series], -np.inf).max(axis=0)
+            share = np.minimum((days - last) * DAY / self["watched"][self._fleeting[channel], series], 1)
+            found[channel, series] = np.log10(np.maximum(share / LEAST_SHARE, 1))
+        return found
 
     def learn(self, tick: Tick, values: Reals, least: Reals) -> None:
         """Take in what the channels (c, n) see; ``least`` is the smallest scale of the tail of a record."""
@@ -83,6 +110,7 @@ class Tails(Slots):
         where = np.ix_(fleeting, finer)
         for name in ("block", "candidate", "before", "threshold", "lowest", "highest"):
             self[name][where] = -np.inf
+        self["floor"][where] = np.inf
         self["peaks"][np.ix_(np.full(PEAKS, True), fleeting, finer)] = -np.inf
         self["count"][where], self["watched"][1, finer] = 0, 0
 
@@ -96,6 +124,7 @@ class Tails(Slots):
         for channel in np.flatnonzero(peak.any(axis=1)):
             series = np.flatnonzero(peak[channel])
             self._add(channel, series, at[series] / DAY)
+        np.minimum(self["floor"], block, out=self["floor"], where=ended & (block > -np.inf))
         np.copyto(before, candidate, where=ended)
         np.copyto(candidate, block, where=ended)
         np.copyto(block, -np.inf, where=ended)

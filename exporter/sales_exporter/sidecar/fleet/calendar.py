@@ -45,7 +45,7 @@ class Calendar:
         """Whether a watch with these hours pages at this moment; without hours it always does."""
         if hours is None:
             return True
-        local = self._local(at)
+        local = self.local(at)
         minute = local.hour * 60 + local.minute
         if hours.end > hours.begin:
             return hours.begin <= minute < hours.end and self._works(hours, local.date())
@@ -55,10 +55,11 @@ class Calendar:
 
     def offset(self, at: float) -> float:
         """Seconds by which local time is ahead of UTC at a moment."""
-        ahead = self._local(at).utcoffset()
+        ahead = self.local(at).utcoffset()
         return ahead.total_seconds() if ahead is not None else 0.0
 
-    def _local(self, at: float) -> datetime:
+    def local(self, at: float) -> datetime:
+        """The moment by the clocks of the zone."""
         return datetime.fromtimestamp(at, UTC).astimezone(self.zone)
 
     def _works(self, hours: Hours, day: date) -> bool:

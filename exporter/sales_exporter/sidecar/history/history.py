@@ -36,8 +36,9 @@ _BLUR = 1.5
 
 Progress = Callable[[int, int], None]
 """Told the moments that are done and how many there are."""
-Replayed = Callable[[float, tuple[SeriesId, ...], Floats, Verdicts], None]
-"""Told each moment of the past that was judged: when, the series by slot, their values and verdicts."""
+Replayed = Callable[[float, tuple[SeriesId, ...], Floats, Verdicts, Floats], None]
+"""Told each moment of the past that was judged: when, the series by slot, their values, verdicts, and the cases behind
+ratios (NaN where none are known)."""
 Blank = Callable[[Sequence[SeriesId], Floats], Marks]
 """Which values (series, times) of the past must not teach: those of incidents that users marked."""
 
@@ -212,8 +213,11 @@ class History:
                 progress(begun, total)
             values, failed = await reading.piece(self._client, watches, self._slots, part, self._clock)
             self.detector.admit(len(self._slots) - self.detector.size)
+            cases = np.broadcast_to(np.nan, values.shape)
+            if replaying is not None and part.times[-1] >= replaying[0] and any(watch.denominator for watch in watches):
+                cases = await reading.piece_of_cases(self._client, watches, self._slots, part, self._clock)
             if values.size and not np.isnan(values).all():
-                for done in self._take(part.times, values, replaying):
+                for done in self._take(part.times, values, cases, replaying):
                     if progress is not None:
                         progress(begun + done, total)
             begun += part.count
@@ -223,7 +227,8 @@ class History:
             progress(total, total)
         return errors
 
-    def _take(self, times: Floats, values: Floats, replaying: tuple[float, Replayed] | None) -> Iterator[int]:
+    def _take(self, times: Floats, values: Floats, cases: Floats,
+              replaying: tuple[float, Replayed] | None) -> Iterator[int]:
         """Have the detector learn a piece of the past, and judge what of it is to be replayed; yields how far it is."""
         if self._blank is not None:
             values = np.where(self._blank(self._slots.ids, times), np.nan, values)
@@ -236,7 +241,7 @@ class History:
                 yield column
             verdicts = self.detector.update(float(times[column]), values[:, column])
             if told is not None:
-                told(float(times[column]), self._slots.ids, values[:, column], verdicts)
+                told(float(times[column]), self._slots.ids, values[:, column], verdicts, cases[:, column])
 
     def _there(self, at: float) -> float:
         """A moment of our clock by the server's, in whole intervals; what the delay makes up for is no difference."""

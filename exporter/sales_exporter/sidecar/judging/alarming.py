@@ -17,14 +17,13 @@ from sales_exporter.sidecar.fleet.causes import Alarming as Alarm
 from sales_exporter.sidecar.fleet.causes import Cause, Causes, Fleet
 from sales_exporter.sidecar.fleet.metrics import Judged, Standing
 from sales_exporter.sidecar.fleet.severity import Class, points, severity
-from sales_exporter.sidecar.judging.cases import chance
+from sales_exporter.sidecar.judging.ratios import Ratios
+from sales_exporter.sidecar.judging.shares import CHANNELS, Shares
 from sales_exporter.sidecar.series import SeriesId
 from sales_exporter.sidecar.verdicts import NONE, Floats, Verdicts
 from sales_exporter.sidecar.watches.watch import Watch
 
 SIGNS: Mapping[str, int] = {"both": 0, "up": 1, "down": -1}
-NO_NEWS = 0.00135
-"""Chance, by the number of cases alone, from which on a share is no news: three standard deviations of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,8 @@ class Alarming:
         self, watches: Iterable[Watch], channels: Sequence[str], settings: Settings, calendar: Calendar
     ) -> None:
         self._watches = {watch.name: watch for watch in watches}
-        self._channels, self._settings, self._calendar = tuple(channels), settings, calendar
+        self._channels, self._settings, self._calendar = (*channels, *CHANNELS), settings, calendar
+        self._ratios = Ratios(self._watches, len(channels), Shares(calendar))
         self._per_week = pages_per_week(settings.false_alarm_budget)
         self._budget = Budget(self._per_week, settings.interval)
         self._causes = Causes()
@@ -81,8 +81,8 @@ class Alarming:
              cases: Floats | None = None) -> list[Page]:
         """What pages at this moment, the oldest cause first. ``cases`` are those behind ratios; NaN elsewhere."""
         self._follow(ids)
-        judged = self._bounded(values, verdicts, cases)
-        alarms = self._budget.update(at, judged, self._weights)
+        verdicts = self._ratios.joined(at, values, verdicts, cases)
+        alarms = self._budget.update(at, self._bounded(values, verdicts), self._weights)
         self._last = Last(values, verdicts, alarms)
         before, self._since = self._since, {}
         slots = np.flatnonzero(alarms.active).tolist()
@@ -95,10 +95,12 @@ class Alarming:
         self._known = {(page.cause.lead, page.cause.since): page for page in pages}
         return pages
 
-    def learn(self, at: float, ids: tuple[SeriesId, ...], values: Floats, verdicts: Verdicts) -> None:
+    def learn(self, at: float, ids: tuple[SeriesId, ...], values: Floats, verdicts: Verdicts,
+              cases: Floats | None = None) -> None:
         """Take in what the fleet showed at a moment of the past, telling nobody."""
         self._follow(ids)
-        self._budget.update(at, self._bounded(values, verdicts, None), self._weights)
+        verdicts = self._ratios.joined(at, values, verdicts, cases)
+        self._budget.update(at, self._bounded(values, verdicts), self._weights)
 
     def open(self) -> None:
         """Count pages from now on: what was learned paged nobody."""
@@ -121,7 +123,7 @@ class Alarming:
     def state(self) -> Mapping[str, np.typing.NDArray[np.generic]]:
         """What the budget has learned; causes and severities are found again from what alarms."""
         names = sorted(self._groups, key=lambda name: self._groups[name])
-        return {**self._budget.state(), "watches": np.array(names, dtype=str)}
+        return {**self._budget.state(), **self._ratios.state(), "watches": np.array(names, dtype=str)}
 
     def restore(self, state: Mapping[str, np.typing.NDArray[np.generic]], ids: tuple[SeriesId, ...]) -> None:
         """Go on from such a state with these slots.
@@ -132,6 +134,7 @@ class Alarming:
         budget = Budget(self._per_week, self._settings.interval).restore(state)
         if budget.size != len(ids) or "watches" not in state:
             raise ValueError("the state of the budget is of other series")
+        self._ratios.restore(state, ids)
         self._budget = budget
         self._groups = {str(name): number for number, name in enumerate(state["watches"].tolist())}
         self._ids = ids
@@ -146,6 +149,7 @@ class Alarming:
         if not kept.all():
             self._budget.keep(kept)
             self._last = None
+        self._ratios.follow(kept, ids)
         fresh = ids[int(kept.sum()):]
         for one in fresh:
             self._groups.setdefault(one.watch, len(self._groups))
@@ -163,17 +167,14 @@ class Alarming:
         self._least_share = np.array([0.0 if one is None else one.min_effect_percent / 100 for one in own])
         self._fleet = Fleet((one, one.watch) for one in self._ids)
 
-    def _bounded(self, values: Floats, verdicts: Verdicts, cases: Floats | None) -> Verdicts:
-        """Verdicts without what is too small to matter, the good way, or within the chance of few cases."""
+    def _bounded(self, values: Floats, verdicts: Verdicts) -> Verdicts:
+        """Verdicts without what is too small to matter, or the good way."""
         if not values.size:
             return verdicts
         gone = np.abs(values - verdicts.expected)
         small = gone < np.maximum(self._least, self._least_share * np.abs(verdicts.expected))
         wrong = (self._signs != 0) & (np.sign(verdicts.effect) == -self._signs)
-        nothing = small | wrong
-        if cases is not None:
-            nothing |= chance(values, verdicts.expected, cases) > NO_NEWS
-        return replace(verdicts, p=np.where(nothing & ~np.isnan(gone), 1.0, verdicts.p))
+        return replace(verdicts, p=np.where((small | wrong) & ~np.isnan(gone), 1.0, verdicts.p))
 
     def _alarm(self, slot: int, verdicts: Verdicts) -> Alarm:
         series = self._ids[slot]

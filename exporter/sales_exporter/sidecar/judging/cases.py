@@ -7,6 +7,8 @@ import numpy as np
 from sales_exporter.sidecar.verdicts import Floats
 from sales_exporter.stats.special import betainc
 
+NO_NEWS = 0.00135
+"""Chance, by the number of cases alone, from which on a share is no news: three standard deviations of many."""
 UNKNOWN = 0.2
 """Cases of the odd kind that may always come: a share of none so far is none that is known to be impossible."""
 

@@ -18,6 +18,7 @@ Label = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")]
 Query = Annotated[str, Field(min_length=1, max_length=4000)]
 
 WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_UNITS = {"m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _HOURS = re.compile(r"^([01][0-9]|2[0-4]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])$")
 
 
@@ -62,6 +63,8 @@ class Watch(Section):
     kind: Kind = Field("auto", description="How the series behave; auto finds out.")
     denominator: Query | None = Field(None, description="PromQL of the number of cases behind a ratio, with the same "
                                                         "labels, so that 2 of 4 is no news.")
+    window: str | None = Field(None, pattern=r"^[1-9][0-9]{0,3}[mhd]$", description="Time over which the denominator "
+                               "counts cases, as in its query, such as 1h: cases of successive windows then add up.")
     by: tuple[Label, ...] = Field((), max_length=8, description="Labels that name the entity in alerts.")
     series: int = Field(1_000, ge=1, le=100_000, description="Series taken at most; the rest is left out and counted.")
     may_be_absent: bool = Field(False, description="Whether it is normal that a series goes away.")
@@ -97,6 +100,8 @@ class Watch(Section):
     def _consistent(self) -> Watch:
         if self.denominator is not None and self.kind != "ratio":
             raise ValueError("denominator goes with kind: ratio")
+        if self.window is not None and self.denominator is None:
+            raise ValueError("window goes with a denominator")
         if self.limit is not None and (self.resource is None or not self.forecast):
             raise ValueError("limit needs a resource and forecast: true")
         if len(set(self.by)) != len(self.by):
@@ -107,6 +112,11 @@ class Watch(Section):
     def words(self) -> str:
         """What is measured, in words."""
         return self.title or self.name.replace("_", " ")
+
+    @property
+    def window_seconds(self) -> float | None:
+        """The window of the cases."""
+        return None if self.window is None else int(self.window[:-1]) * _UNITS[self.window[-1]]
 
 
 def _minutes(text: str) -> tuple[int, int]:
