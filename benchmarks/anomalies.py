@@ -5,10 +5,10 @@
 FOLDER of tools holds nab_score.py and synth_corpus.py (default: SALES_TEST_TOOLS), that of data holds nab/ (default:
 SALES_TEST_DATA). NAB: its development half, on which every known detector scores some 15 points more than on the rest;
 so bars that are meant for files never seen are raised by 15 points. Synthetic series: seeds that nothing was tuned on.
-The detector runs as the command does, with its defaults. Peers, causal and at their usual thresholds: three standard
-deviations of the last day, and the bands of the promql-anomaly-detection rules in their adaptive (smoothed mean and
-deviation of a day) and robust (median and median deviation of a day) forms. FA/sw: false alarms per series and week.
-Prints a table, then one JSON line; exits 1 when a floor is missed.
+The detector runs as the command does, with its defaults. Beside it: three standard deviations, the rules of
+promql-anomaly-detection, and, where they are installed (benchmarks/peers.txt), HalfSpaceTrees of river and four
+detectors of ADTK; anomaly_peers.py says how. FA/sw: false alarms per series and week. Prints two tables, then one JSON
+line; exits 1 when a floor is missed. The peers take some four minutes of one core.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+import anomaly_peers
 import numpy as np
+from anomaly_peers import Peer
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -55,38 +56,6 @@ class Row:
         return self.measured >= self.floor if self.more else self.measured <= self.floor
 
 
-def sigma(past: Floats) -> tuple[Floats, Floats]:
-    """Three standard deviations of the last day about its mean."""
-    return np.nanmean(past, axis=1), 3 * np.nanstd(past, axis=1)
-
-
-def adaptive(past: Floats) -> tuple[Floats, Floats]:
-    """Two standard deviations of the last day about its mean, never less than a tenth of it."""
-    middle = np.nanmean(past, axis=1)
-    return middle, np.maximum(2 * np.nanstd(past, axis=1), 0.1 * np.abs(middle))
-
-
-def robust(past: Floats) -> tuple[Floats, Floats]:
-    """Three median absolute deviations of the last day about its median."""
-    middle = np.nanmedian(past, axis=1)
-    return middle, 3 * 1.4826 * np.nanmedian(np.abs(past - middle[:, None]), axis=1)
-
-
-PEERS: dict[str, Callable[[Floats], tuple[Floats, Floats]]] = {"3 sigma": sigma, "adaptive": adaptive, "robust": robust}
-
-
-def banded(times: Floats, values: Floats, band: Callable[[Floats], tuple[Floats, Floats]]) -> Floats:
-    """Scores: 0.5 at the edge of the band of the last day, towards 1 beyond it; 0 before there was a day."""
-    rows = max(round(DAY / float(np.median(np.diff(times)))), 10)
-    scores = np.zeros(values.size)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a day without a sample has no band
-        middle, width = band(np.lib.stride_tricks.sliding_window_view(values, rows)[:-1])
-        off = np.abs(values[rows:] - middle)
-        scores[rows:] = np.where(off > 0, off / (off + width), 0)
-    return scores
-
-
 def ours(files: list[Any], tool: Any, work: Path) -> Scores:
     """Scores of the command, run once for all files."""
     command = f"{sys.executable} -m sales_exporter detect --batch {{batch}}"
@@ -94,13 +63,13 @@ def ours(files: list[Any], tool: Any, work: Path) -> Scores:
     return dict(found)
 
 
-def theirs(files: list[Any], rule: Callable[[Floats], tuple[Floats, Floats]]) -> Scores:
-    """Scores of a rule."""
+def theirs(files: list[Any], peer: Peer) -> Scores:
+    """Scores of a peer."""
     scores = {}
     for file in files:
         lines = Path(file.path).read_text().splitlines()[1:]
         values = np.array([float(text) if text else np.nan for text in (line.split(",")[1] for line in lines)])
-        scores[file.name] = banded(np.array([at.timestamp() for at in file.times]), values, rule)
+        scores[file.name] = peer(np.array([at.replace(tzinfo=UTC).timestamp() for at in file.times]), values)
     return scores
 
 
@@ -115,19 +84,21 @@ def alarms(files: list[Any], scores: Scores, tool: Any) -> float:
     return float(tool.events(files, scores, 0.5, GAP)["false_episodes_per_series_week"])
 
 
-def early(files: list[Any], scores: Scores, days: tuple[float, float]) -> float:
+def ages(files: list[Any]) -> dict[str, Floats]:
+    """Days since the first row, of each row."""
+    return {file.name: np.array([(at - file.times[0]).total_seconds() for at in file.times]) / DAY for file in files}
+
+
+def early(age: dict[str, Floats], scores: Scores, days: tuple[float, float]) -> float:
     """Alert rows of series between two ages in days."""
-    count = 0
-    for file in files:
-        age = np.array([(at - file.times[0]).total_seconds() for at in file.times]) / DAY
-        count += int(((scores[file.name] >= 0.5) & (age >= days[0]) & (age < days[1])).sum())
-    return float(count)
+    return float(sum(int(((scores[name] >= 0.5) & (one >= days[0]) & (one < days[1])).sum())
+                     for name, one in age.items()))
 
 
-def nab_rows(tool: Any, data: Path, work: Path) -> list[Row]:
+def nab_rows(tool: Any, data: Path, work: Path, peers: dict[str, Peer]) -> list[Row]:
     """A1, A3 and A4 on the development half."""
     files = tool.load_corpus(str(data / "nab"))
-    scores = {"ours": ours(files, tool, work)} | {name: theirs(files, rule) for name, rule in PEERS.items()}
+    scores = {"ours": ours(files, tool, work)} | {name: theirs(files, peer) for name, peer in peers.items()}
     rows = []
     bars = {"standard": (75.5, 70.0, 66.0, 58.0), "reward_low_FP": (67.5, 62.5, 60.0, 52.0),
             "reward_low_FN": (80.5, 74.0, 70.5, 62.0)}
@@ -143,16 +114,16 @@ def nab_rows(tool: Any, data: Path, work: Path) -> list[Row]:
     return rows
 
 
-def synthetic_rows(tool: Any, tools: Path, work: Path) -> list[Row]:
+def synthetic_rows(tool: Any, tools: Path, work: Path, peers: dict[str, Peer]) -> list[Row]:
     """A5, A6 and A8 on seeds that nothing was tuned on."""
     files: list[Any] = []
-    scores: dict[str, Scores] = {who: {} for who in ("ours", *PEERS)}
+    scores: dict[str, Scores] = {who: {} for who in ("ours", *peers)}
     for seed in SEEDS:
         root = work / f"seed{seed}"
         subprocess.run([sys.executable, tools / "synth_corpus.py", root, "--seed", str(seed)], check=True,
                        stdout=subprocess.DEVNULL)
         some = tool.load_corpus(str(root))
-        judged = {"ours": ours(some, tool, root)} | {name: theirs(some, rule) for name, rule in PEERS.items()}
+        judged = {"ours": ours(some, tool, root)} | {name: theirs(some, peer) for name, peer in peers.items()}
         for file in some:
             name = f"{seed}/{file.name}"
             for who, one in judged.items():
@@ -166,9 +137,10 @@ def synthetic_rows(tool: Any, tools: Path, work: Path) -> list[Row]:
                                     ("A6 clean FA/sw", kinds["clean"], 0.03, 0.06),
                                     ("A6 gaps FA/sw", kinds["gaps"], 0.05, 0.12)):
         rows.append(_row(name, goal, floor, {who: alarms(some, one, tool) for who, one in scores.items()}, more=False))
+    age = ages(files)
     for name, days in (("A8 alerts in the first 24 h", (0.0, 1.0)), ("A8 alerts on the first weekend", (5.0, 7.0))):
         # The series begin on a Monday, and no fault before day 14.
-        rows.append(_row(name, 0, 0, {who: early(files, one, days) for who, one in scores.items()}, more=False))
+        rows.append(_row(name, 0, 0, {who: early(age, one, days) for who, one in scores.items()}, more=False))
     return rows
 
 
@@ -185,14 +157,17 @@ def main() -> int:
     given = ask.parse_args()
     sys.path.insert(0, str(given.tools))
     tool = importlib.import_module("nab_score")
+    peers = anomaly_peers.peers()
     with tempfile.TemporaryDirectory() as work:
-        rows = nab_rows(tool, Path(given.data), Path(work) / "nab")
-        rows += synthetic_rows(tool, Path(given.tools), Path(work))
-    print(f"{'':42s}{'goal':>8s}{'floor':>8s}{'ours':>9s}" + "".join(f"{name:>10s}" for name in PEERS))
+        rows = nab_rows(tool, Path(given.data), Path(work) / "nab", peers)
+        rows += synthetic_rows(tool, Path(given.tools), Path(work), peers)
+    print(f"{'':42s}{'goal':>8s}{'floor':>8s}{'ours':>9s}")
     for row in rows:
-        peers = "".join(f"{row.peers[name]:10.3f}" for name in PEERS)
         missed = "" if row.held else "  MISSED"
-        print(f"{row.name:42s}{row.goal:8.2f}{row.floor:8.2f}{row.measured:9.3f}{peers}{missed}")
+        print(f"{row.name:42s}{row.goal:8.2f}{row.floor:8.2f}{row.measured:9.3f}{missed}")
+    print(f"\n| peer | {' | '.join(row.name for row in rows)} |\n|---|{'---:|' * len(rows)}")
+    for name in peers:
+        print(f"| {name} | {' | '.join(f'{row.peers[name]:.3g}' for row in rows)} |")
     print(json.dumps([asdict(row) for row in rows]))
     return 0 if all(row.held for row in rows) else 1
 

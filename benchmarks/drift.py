@@ -13,8 +13,9 @@ estimate for a week to what came out. With SALES_TEST_DATA set, months of real c
 mean changes there.
 
 Beside it: a z-test over 24 h, NannyML's rule (chunks of 24 h against the reference's mean and three deviations; the
-rule, not the package), and ADWIN, Page-Hinkley and DDM of river with their defaults where river is installed. Prints a
-table for each part and one JSON line; exits 1 when a floor is missed.
+rule, not the package), and, where river is installed (benchmarks/peers.txt), its ADWIN, Page-Hinkley and DDM on the
+first 100 streams and KSWIN (seed 1) on the first 4, with their defaults, fed the reference and then each label. Prints
+a table for each part and one JSON line; exits 1 when a floor is missed.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def chunks(right: Floats, reference: Floats) -> Flags:
     return found
 
 
-def river(name: str) -> Check:
+def river(name: str, **parameters: int) -> Check:
     """A detector of river, fed with errors one by one."""
     drift, binary = importlib.import_module("river.drift"), importlib.import_module("river.drift.binary")
     kind = getattr(drift, name, None) or getattr(binary, name)
@@ -140,7 +141,7 @@ def river(name: str) -> Check:
     def run(right: Floats, reference: Floats) -> Flags:
         found = np.zeros(right.shape[:2], dtype=bool)
         for row, outcomes in enumerate(right):
-            detector = kind()
+            detector = kind(**parameters)
             for outcome in reference[row]:
                 detector.update(int(1 - outcome))
             for place, outcome in enumerate(outcomes.ravel()):
@@ -161,7 +162,9 @@ def streams(size: int, seed: int) -> dict[str, float]:
     """D1, D2, D3 and D5, with the peers."""
     peers: list[tuple[str, Check, int]] = [("z-test 24 h, 0.05", z_test, size), ("chunks of 24 h", chunks, size)]
     if importlib.util.find_spec("river"):
-        peers += [(f"river {name}", river(name), min(size, 60)) for name in ("ADWIN", "PageHinkley", "DDM")]
+        peers += [(f"river {name}", river(name), min(size, 100)) for name in ("ADWIN", "PageHinkley", "DDM")]
+        # A Kolmogorov-Smirnov test for each label takes long.
+        peers.append(("river KSWIN", river("KSWIN", seed=1), min(size, 4)))
     else:
         print("river is not installed: its rows are left out")
     rows: dict[str, list[str]] = {}
