@@ -53,8 +53,8 @@ def unknown_names(expr: str) -> Iterator[str]:
             if name not in registry():
                 if not any(re.fullmatch(name, known) for known in registry()):
                     yield f"no collector exposes {name}"
-            elif labels - registry()[name] - SCRAPED:
-                yield f"{name} has no label {sorted(labels - registry()[name] - SCRAPED)}"
+            elif labels.keys() - registry()[name] - SCRAPED:
+                yield f"{name} has no label {sorted(labels.keys() - registry()[name] - SCRAPED)}"
 
 
 def lost_tenants(expr: str, keep: frozenset[str]) -> Iterator[str]:
@@ -66,7 +66,9 @@ def lost_tenants(expr: str, keep: frozenset[str]) -> Iterator[str]:
             if modifier is None or modifier.type != ql.AggModifierType.By or not keep <= kept:
                 yield f"{node.op} does not group by {sorted(keep)}"
         matching = modifier.matching if isinstance(node, ql.BinaryExpr) and modifier is not None else None
-        if matching is not None and matching.type == ql.LabelModifierType.Include and not keep <= set(matching.labels):
+        # A calendar is the same for all tenants.
+        if matching is not None and matching.type == ql.LabelModifierType.Include and not keep <= set(matching.labels) \
+                and _reads(node.rhs):
             yield f"a matching on {sorted(matching.labels)} mixes {sorted(keep)}"
 
 
@@ -140,6 +142,13 @@ def false_resolve(hold: float, resend: float, grace: float) -> bool:
     ends what it has not heard of for four times the resend delay.
     """
     return 4 * resend <= hold < grace
+
+
+def _reads(expr: Any) -> bool:
+    """Whether an expression asks for any series."""
+    found: list[Any] = []
+    ql.walk(expr, found.append)
+    return any(isinstance(node, ql.VectorSelector | ql.MatrixSelector) for node in found)
 
 
 def _labels(modifier: Any) -> frozenset[str]:

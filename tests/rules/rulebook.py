@@ -34,8 +34,8 @@ class Alert:
 
     @property
     def id(self) -> str:
-        """Name for a test; two severities of one alert are two rules."""
-        return f"{self.name}-{self.labels.get('severity', '')}"
+        """Name for a test; two severities of one alert are two rules, and so are two windows of an objective."""
+        return "-".join((self.name, *(self.labels[key] for key in ("severity", "window") if key in self.labels)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Record:
 
     name: str
     expr: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def alerts() -> tuple[Alert, ...]:
 @cache
 def records() -> tuple[Record, ...]:
     """All recording rules."""
-    return tuple(Record(rule["record"], rule["expr"])
+    return tuple(Record(rule["record"], rule["expr"], rule.get("labels", {}))
                  for path in sorted((RULES / "recording").glob("*.yml")) for rule in _rules(path))
 
 
@@ -92,27 +93,28 @@ def nodes(expr: str) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def selectors(expr: str) -> Iterator[tuple[frozenset[str], frozenset[str]]]:
-    """The metrics and the label names that each selector of an expression asks for."""
+def selectors(expr: str) -> Iterator[tuple[frozenset[str], Mapping[str, str]]]:
+    """The metrics and the labels, with what they are matched against, that each selector of an expression asks for."""
     for node in nodes(expr):
         selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
         if isinstance(selector, promql_parser.VectorSelector):
-            matchers = [(m.name, m.value) for m in selector.matchers.matchers]
+            matchers = {m.name: m.value for m in selector.matchers.matchers}
             named = {selector.name} if selector.name else set()
-            for name, value in matchers:
-                if name == "__name__":
-                    named |= {value} if re.search(r"[()+*.]", value) else set(value.split("|"))
-            yield frozenset(named), frozenset(name for name, _ in matchers if name != "__name__")
+            value = matchers.pop("__name__", None)
+            if value is not None:
+                named |= {value} if re.search(r"[()+*.]", value) else set(value.split("|"))
+            yield frozenset(named), matchers
 
 
 @cache
 def metrics(expr: str) -> frozenset[str]:
     """All metrics of an expression, those behind recording rules included."""
-    behind = {record.name: record.expr for record in records()}
     found: set[str] = set()
-    for named, _ in selectors(expr):
+    for named, labels in selectors(expr):
         for name in named:
-            found |= metrics(behind[name]) if name in behind else {name}
+            behind = [record for record in records() if record.name == name
+                      and all(record.labels.get(label, value) == value for label, value in labels.items())]
+            found |= {name} if not behind else set[str]().union(*(metrics(record.expr) for record in behind))
     return frozenset(found)
 
 

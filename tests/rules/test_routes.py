@@ -165,10 +165,35 @@ def test_an_anomaly_is_muted_by_what_explains_it(labels: dict[str, str], source:
 def test_a_critical_anomaly_mutes_the_milder_form_of_itself_and_no_other_watch() -> None:
     worse = _finding(severity="critical")
     # What both lack counts as equal.
-    same = {"alertname", "cluster", "tenant", "service", "job", "instance", "mountpoint", "source", "entity", "watch"}
+    same = {"alertname", "cluster", "tenant", "service", "job", "instance", "mountpoint", "source", "agent_kind",
+            "model", "entity", "watch"}
     assert _muted(_finding(), worse, same)
     assert not _muted(_finding(watch="call_length"), worse, same - {"watch"})
     assert not _muted(_finding(entity="human"), worse, same - {"entity"})
+
+
+def test_a_budget_that_is_spent_fast_mutes_its_slow_form_and_no_other_model_or_application() -> None:
+    slow, fast = ({"alertname": "SalesScoringAvailabilityBudgetBurn", "severity": severity, "team": "ml",
+                   "category": "model", "service": "models", "slo": "scoring_availability", "window": window}
+                  for severity, window in (("warning", "3d"), ("critical", "1h")))
+    same = {"alertname", "cluster", "tenant", "service", "job", "instance", "mountpoint", "source", "agent_kind",
+            "model", "entity", "watch"}
+    assert _muted(slow, fast, same)
+    assert not _muted(fast, slow, same)
+    for label in ("model", "agent_kind", "job", "tenant"):
+        assert not _muted(slow, fast, same - {label}), label
+
+
+@pytest.mark.parametrize(("target", "source", "shared"), [
+    ("SalesModelPredictionsDropped", "SalesModelNoPredictions", {"cluster", "tenant", "model"}),
+    ("SalesRecorderQueueGrowing", "SalesRecorderQueueFull", {"cluster", "tenant", "job", "instance"}),
+    ("HostFilesystemFullSoon", "HostFilesystemFilling", {"cluster", "tenant", "instance", "mountpoint"}),
+])
+def test_the_nearer_danger_is_told_alone(target: str, source: str, shared: set[str]) -> None:
+    assert _muted(_labelled(target), _labelled(source), shared)
+    assert not _muted(_labelled(source), _labelled(target), shared)
+    for label in shared:
+        assert not _muted(_labelled(target), _labelled(source), shared - {label}), label
 
 
 @pytest.mark.parametrize("name", ["SalesAnomaly", "SalesModelDrift", "SalesRetrainingRecommended",

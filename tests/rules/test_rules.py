@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from sales_exporter.sidecar.fleet.words import Contributor, Finding, texts
 from tests.rules.rulebook import CASES, ROOT, RULES
 from tests.support.binaries import Program
 
@@ -62,7 +64,8 @@ def test_amtool_accepts_alertmanager_yml_and_its_templates(amtool: Program) -> N
 
 def examples() -> list[tuple[str, str]]:
     """The receivers of docs/alerts.md: name and YAML of each fenced example."""
-    return re.findall(r"```yaml\n# (?!0\.26)([^\n]+)\n(.+?)```", (ROOT / "docs/alerts.md").read_text(), re.S)
+    found = re.findall(r"```yaml\n# (?!0\.26)([^\n]+)\n(.+?)```", (ROOT / "docs/alerts.md").read_text(), re.S)
+    return [(name, text) for name, text in found if "receivers:" in text]
 
 
 @pytest.mark.parametrize(("name", "text"), examples(), ids=[name for name, _ in examples()])
@@ -96,7 +99,7 @@ def test_the_limits_are_twice_the_exporters_own() -> None:
     assert job["honor_labels"] is False
 
 
-def notice(status: str, description: str) -> dict[str, object]:
+def notice(status: str, description: str) -> dict[str, Any]:
     """What Alertmanager gives to a template for one alert."""
     labels = {"alertname": "SalesSourceDown", "severity": "critical", "cluster": "eu", "tenant": "acme"}
     annotations = {"summary": "The database does not answer the exporter.", "description": description,
@@ -131,6 +134,20 @@ def test_the_text_says_since_when_and_what_to_do(amtool: Program, tmp_path: Path
         "",
         "Alertmanager: http://127.0.0.1:9093/#/alerts?receiver=platform",
     ]
+
+
+def test_what_the_sidecar_found_is_told_with_its_range(amtool: Program, tmp_path: Path) -> None:
+    found = Finding("Failed calls", "north", "ratio", 1_772_445_600.0, 1_772_442_000.0, 0.24, 0.05, 0.02, 0.09, 6.0,
+                    1e-6, "hour", money=120.0, currency="EUR", contributors=[Contributor("carrier north", 0.6, 0.05)])
+    said = notice("firing", "")
+    said["alerts"][0]["annotations"] = texts(found)
+    lines = render(amtool, tmp_path, "sales.text", said).strip().splitlines()
+    assert lines[0].startswith("Failed calls (north) is higher than expected since 2026-03-02")
+    assert "Expected: 2 % to 9 %" in lines
+    assert "At stake: 120 EUR an hour" in lines
+    assert "Most of it: carrier north: 60 % instead of 5 %" in lines
+    html = render(amtool, tmp_path, "sales.html", said, "html")
+    assert "Expected: 2 % to 9 %<br>" in html
 
 
 def test_a_resolved_alert_says_until_when(amtool: Program, tmp_path: Path) -> None:
