@@ -6,9 +6,10 @@ import importlib.util
 import secrets
 import sys
 
-from sales_exporter.demo.layout import Layout, shipped
+from sales_exporter.demo.layout import Layout
 from sales_exporter.demo.processes import Children
 from sales_exporter.errors import StackError
+from sales_exporter.files import shipped
 
 NEEDS = ("fastapi", "uvicorn", "websockets")
 

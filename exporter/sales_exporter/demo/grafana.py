@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 IMAGE = "grafana/grafana:13.2.3"
-HOME = "Sales/sales-home.json"
+HOME = "Executive/sales-home.json"
 _PROVISIONING = "/etc/grafana/provisioning"
 _DASHBOARDS = "/etc/sales-exporter/dashboards"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from sales_exporter.errors import StackError
+from sales_exporter.files import shipped
 
 PORTS = {"exporter": 18880, "sidecar": 18881, "application": 18882, "prometheus": 9090, "alertmanager": 9093,
          "grafana": 3000, "postgres": 15432}
@@ -110,16 +110,3 @@ def write_target(folder: Path, job: str, address: str | None) -> None:
     labels = {"cluster": CLUSTER, "tenant": TENANT, "instance": INSTANCES[job]}
     # JSON is YAML.
     (folder / f"{job}.yml").write_text(json.dumps([{"targets": [address], "labels": labels}] if address else []) + "\n")
-
-
-def shipped(name: str) -> Path:
-    """A folder of the repository's top level, from the installed package or the source tree.
-
-    Raises:
-        StackError: neither has it.
-    """
-    package = Path(str(resources.files("sales_exporter")))
-    for home in (package / "shipped", package.parent.parent):
-        if (home / name).is_dir():
-            return home / name
-    raise StackError(f"the folder {name} is missing from this installation; install it again")

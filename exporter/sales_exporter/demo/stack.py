@@ -19,10 +19,11 @@ from typing import Any, Literal
 from sales_exporter.demo import application, filling, grafana
 from sales_exporter.demo.binaries import Binaries, obtain
 from sales_exporter.demo.filling import Report
-from sales_exporter.demo.layout import Layout, shipped
+from sales_exporter.demo.layout import Layout
 from sales_exporter.demo.postgres import Login, Postgres
 from sales_exporter.demo.processes import Children
 from sales_exporter.errors import StackError
+from sales_exporter.files import shipped
 from sales_exporter.importer import load_example
 
 Data = Literal["generated", "olist", "crm", "bank", "none"]

@@ -45,7 +45,12 @@ class Series:
     @property
     def rising(self) -> bool:
         """Whether it is a running total."""
-        return self.name.endswith(_COUNTERS)
+        return rising(self.name)
+
+
+def rising(name: str) -> bool:
+    """Whether a series of such a name is a running total."""
+    return name.endswith(_COUNTERS)
 
 
 def moments(until: float, days: int, step: int = HOUR) -> NDArray[np.float64]:
@@ -65,6 +70,27 @@ class Steps:
 FINE = Steps()
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Series of one target: what they have in common."""
+
+    series: Sequence[Series]
+    start: float
+    """The moment of each series' first value."""
+    labels: str
+    """Added to those of each series, such as ``job="x",instance="y"``."""
+    steps: Steps = FINE
+    gaps: tuple[tuple[float, float], ...] = ()
+    """Times [from, to) without samples, ascending: nobody scraped."""
+
+    def without(self, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which moments lie in a gap."""
+        inside = np.zeros(len(times), dtype=np.bool_)
+        for low, high in self.gaps:
+            inside |= (times >= low) & (times < high)
+        return inside
+
+
 def write(
     out: TextIO, series: Sequence[Series], start: float, low: float, high: float, extra: str, steps: Steps = FINE
 ) -> int:
@@ -73,14 +99,21 @@ def write(
     ``start`` is the moment of each series' first value. Nothing is written from ``high`` on: Prometheus refuses live
     samples that are older than its newest block.
     """
+    return write_batches(out, [Batch(series, start, extra, steps)], low, high)
+
+
+def write_batches(out: TextIO, batches: Sequence[Batch], low: float, high: float) -> int:
+    """Write the samples of several targets in [low, high) as one OpenMetrics text; returns their number."""
     written = 0
-    for one in series:
-        labels = f"{one.labels},{extra}" if one.labels else extra
-        head = f"{one.name}{{{labels}}} "
-        text, count = (_rising(head, one, start, low, high, steps.counter) if one.rising
-                       else _held(head, one, start, low, high, steps.gauge))
-        out.write(text)
-        written += count
+    for batch in batches:
+        for one in batch.series:
+            labels = f"{one.labels},{batch.labels}" if one.labels else batch.labels
+            head = f"{one.name}{{{labels}}} "
+            values, times = (_rising if one.rising else _held)(batch, one, low, high)
+            known = ~batch.without(times) if batch.gaps else slice(None)
+            text, count = _lines(head, values[known], times[known])
+            out.write(text)
+            written += count
     out.write("# EOF\n")
     return written
 
@@ -90,16 +123,27 @@ def make_blocks(
 ) -> int:
     """Turn series into blocks in ``tsdb``, all or none, two at a time; returns the number of samples.
 
+    Raises:
+        StackError: promtool refused it.
+    """
+    return make_blocks_of(promtool, [Batch(series, start, extra)], end, tsdb, progress)
+
+
+def make_blocks_of(
+    promtool: Path, batches: Sequence[Batch], end: float, tsdb: Path, progress: Progress
+) -> int:
+    """Turn the series of several targets into blocks, as ``make_blocks`` does for one.
+
     promtool reads its whole input once for each block, so each block gets an input of its own.
 
     Raises:
         StackError: promtool refused it.
     """
-    spans = weeks(start, end)
+    spans = weeks(min(batch.start for batch in batches), end)
     tsdb.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=tsdb.parent) as folder:
         with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-            jobs = [pool.submit(_block, promtool, series, start, *span, extra, Path(folder)) for span in spans]
+            jobs = [pool.submit(_block, promtool, batches, *span, Path(folder)) for span in spans]
             samples = 0
             for done, job in enumerate(as_completed(jobs), 1):
                 samples += job.result()
@@ -147,12 +191,10 @@ def weeks(start: float, end: float) -> list[tuple[float, float]]:
     return [(low, high) for low, high in itertools.pairwise(edges) if low < high]
 
 
-def _block(
-    promtool: Path, series: Sequence[Series], start: float, low: float, high: float, extra: str, folder: Path
-) -> int:
+def _block(promtool: Path, batches: Sequence[Batch], low: float, high: float, folder: Path) -> int:
     source = folder / f"{low:.0f}.om"
     with source.open("w", buffering=1 << 20) as out:
-        samples = write(out, series, start, low, high, extra)
+        samples = write_batches(out, batches, low, high)
     command = [str(promtool), "tsdb", "create-blocks-from", "openmetrics", "--quiet", f"--max-block-duration={BLOCK}",
                str(source), str(folder / f"blocks-{low:.0f}")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -172,29 +214,29 @@ def _split(key: str) -> tuple[str, str]:
     return name, labels.removesuffix("}")
 
 
-def _held(head: str, series: Series, start: float, low: float, high: float, step: int) -> tuple[str, int]:
-    """Each value repeated until the next evaluation."""
-    first, last = math.ceil((low - start) / series.step), math.ceil((high - start) / series.step)
+def _held(batch: Batch, series: Series, low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Each value repeated until the next evaluation, and when."""
+    first, last = (max(0, math.ceil((edge - batch.start) / series.step)) for edge in (low, high))
     values = series.values[first:last]
     known = np.flatnonzero(~np.isnan(values))
-    begins = round(start) + (first + known) * series.step
-    times = (begins[:, None] + np.arange(0, series.step, step)).ravel()
+    begins = round(batch.start) + (first + known) * series.step
+    times = (begins[:, None] + np.arange(0, series.step, batch.steps.gauge)).ravel()
     inside = times < high
-    return _lines(head, np.repeat(values[known], len(times) // max(1, len(known)))[inside], times[inside])
+    return np.repeat(values[known], len(times) // max(1, len(known)))[inside], times[inside]
 
 
-def _rising(head: str, series: Series, start: float, low: float, high: float, step: int) -> tuple[str, int]:
+def _rising(batch: Batch, series: Series, low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """A straight line between two evaluations, in whole numbers where the total counts things."""
     known = np.flatnonzero(~np.isnan(series.values))
     if not len(known):
-        return "", 0
-    values, at = series.values[known], start + known * series.step
-    times = np.arange(at[0], at[-1] + 1, step)
+        return np.empty(0), np.empty(0, dtype=np.int64)
+    values, at = series.values[known], batch.start + known * series.step
+    times = np.arange(at[0], at[-1] + 1, batch.steps.counter)
     times = times[(times >= low) & (times < high)]
     line = np.interp(times, at, values)
     if np.all(values == np.floor(values)):
         line = np.floor(line)
-    return _lines(head, line, times.astype(np.int64))
+    return line, times.astype(np.int64)
 
 
 def _lines(head: str, values: NDArray[np.float64], times: NDArray[np.int64]) -> tuple[str, int]:

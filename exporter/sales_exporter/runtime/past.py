@@ -35,7 +35,7 @@ from sales_exporter.ledger.fill import recompute, rewrite
 from sales_exporter.ledger.source import Moment, Names, Reads, Source
 from sales_exporter.ledger.sources import discover as sources
 from sales_exporter.ledger.view import View
-from sales_exporter.runtime.blocks import HOUR, Series, columns
+from sales_exporter.runtime.blocks import HOUR, Series, columns, rising
 from sales_exporter.runtime.database import Database, Reader
 from sales_exporter.runtime.exposition import Renderer
 from sales_exporter.runtime.ledgers import scheme_of
@@ -58,8 +58,11 @@ LEAP = 7 * 86_400.0
 
 CADENCE = ((0.012, 1), (0.05, 6))
 """Hours between two evaluations of a collector, by the CPU seconds that one takes; above all of them a day."""
+EVENLY = ((math.inf, 1),)
+"""Each collector each hour, whatever it costs: what is found does not hang on how busy the machine is."""
 
 Progress = Callable[[int, int], None]
+Cadence = tuple[tuple[float, int], ...]
 Floats = NDArray[np.float64]
 Columns = dict[str, Floats]
 """Values at each moment by series, NaN where there is none."""
@@ -202,8 +205,10 @@ class Beginning:
 class Past:
     """The sources of one database, moved through time."""
 
-    def __init__(self, dsn: str, business: Business) -> None:
+    def __init__(self, dsn: str, business: Business, cadence: Cadence | None = None) -> None:
+        """``cadence`` is CADENCE by default; with ``EVENLY`` the result hangs on nothing but the data."""
         self._business = business
+        self._cadence = CADENCE if cadence is None else cadence
         self._scheme = scheme_of(business)
         self._database = Database(
             SecretStr(dsn), DatabaseSettings(connections=READINGS, statement_timeout=60.0, row_budget=200_000))
@@ -246,7 +251,7 @@ class Past:
     async def columns(self, beginning: Beginning, when: Sequence[float]) -> Columns:
         """What the collectors say at each moment, none of them before the beginning."""
         found: Columns = {}
-        collectors = [Evaluated(kind()) for name, kind in discover().items()
+        collectors = [Evaluated(kind(), self._cadence) for name, kind in discover().items()
                       if name not in NOT_EVALUATED and beginning.relations.issuperset(kind.reads)]
         try:
             await self._leap(beginning, when[0])
@@ -259,8 +264,8 @@ class Past:
                     for place, moment in enumerate(chunk, start):
                         context = self._context(beginning, db, moment)
                         for collector in collectors:
-                            values, hours = await collector.at(context)
-                            _put(found, slice(place, place + hours), len(when), values)
+                            values, hours = await collector.at(context, last=place == len(when) - 1)
+                            put(found, slice(place, place + hours), len(when), values)
                         _count()
                 before = chunk[-1]
             return found
@@ -288,33 +293,43 @@ class Past:
 
 
 class Evaluated:
-    """A collector in the past: where one evaluation takes long, its figures are those of fewer hours, held between."""
+    """A collector in the past: where one evaluation takes long, its figures are those of fewer hours, held between.
 
-    def __init__(self, collector: Collector) -> None:
+    Running totals are not held: nothing would rise for a day, and all of it within the next hour.
+    """
+
+    def __init__(self, collector: Collector, cadence: Cadence) -> None:
         self._collector = collector
+        self._cadence = cadence
         self._renderer = Renderer()
         self._due = -math.inf
         self._warm = False
 
-    async def at(self, context: Context) -> tuple[Mapping[str, float], int]:
-        """Values by series at a moment, and for how many hours; nothing where those of an earlier one still hold."""
-        if context.now < self._due:
+    async def at(self, context: Context, *, last: bool) -> tuple[Mapping[str, float], int]:
+        """Values by series at a moment, and for how many hours; nothing where those of an earlier one still hold.
+
+        The ``last`` moment is always evaluated: totals rise until then.
+        """
+        if context.now < self._due and not last:
             return {}, 0
         began = time.process_time()
         samples = tuple(await self._collector.collect(context))
         took = time.process_time() - began
         # The first look also makes ready what all later ones find: it says nothing of them.
-        hours = next((hours for most, hours in CADENCE if took < most), 24) if self._warm else 1
+        hours = next((hours for most, hours in self._cadence if took < most), 24) if self._warm else 1
         self._warm, self._due = True, context.now + HOUR * hours
         return self._renderer.values(samples), hours
 
 
-def _put(found: Columns, places: slice, size: int, values: Mapping[str, float]) -> None:
+def put(found: Columns, places: slice, size: int, values: Mapping[str, float]) -> None:
+    """Gauges hold at these places; a total is known at the first of them alone."""
     for name, value in values.items():
         column = found.get(name)
         if column is None:
             column = found[name] = np.full(size, np.nan)
         column[places] = value
+        if rising(name.partition("{")[0]):
+            column[places.start + 1 : places.stop] = np.nan
 
 
 _shared: dict[str, Any] = {}
