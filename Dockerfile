@@ -12,6 +12,7 @@ COPY exporter exporter
 # The package carries the shipped configuration.
 COPY alert_rules alert_rules
 COPY examples examples
+COPY grafana/access.yml grafana/access.yml
 COPY grafana/dashboards grafana/dashboards
 COPY grafana/provisioning grafana/provisioning
 COPY prometheus prometheus

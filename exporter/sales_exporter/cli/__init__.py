@@ -55,7 +55,7 @@ COMMANDS = {
     "generate": "generate:generate", "import": "import_data:import_", "secrets": "secrets:secrets",
     "sidecar": "sidecar:sidecar", "backtest": "backtest:backtest", "detect": "detect:detect",
     "incidents": "incidents:incidents", "healthcheck": "serve:healthcheck", "load-demo": "stack:load_demo",
-    "traffic": "traffic:traffic",
+    "rules": "rules:rules", "grafana": "grafana:grafana", "traffic": "traffic:traffic",
 }
 """Module and function of each command, in the order of the help."""
 HIDDEN = frozenset({"load-demo", "traffic"})
@@ -69,4 +69,7 @@ def _register() -> None:
     for name in wanted or COMMANDS:
         module, function = COMMANDS[name].split(":")
         command = getattr(importlib.import_module(f"{__name__}.{module}"), function)
-        app.command(name, hidden=name in HIDDEN, context_settings=_OPEN_ENDED.get(name))(command)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name, hidden=name in HIDDEN, context_settings=_OPEN_ENDED.get(name))(command)
