@@ -1,11 +1,12 @@
-"""A whole dashboard: the shared variable bar, the alert layer, the links and a 24-column layout."""
+"""A whole dashboard: the shared variable bar, the annotation layers, the links and a 24-column layout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from grafana.source.panels import RED, SOURCE
+from grafana.source.layers import layers
+from grafana.source.panels import SOURCE
 from grafana.source.sdk import dashboard, model
 
 COLUMNS = 24
@@ -26,29 +27,30 @@ class Folded:
     rows: Sequence[Row]
 
 
-def alerts(severity: str) -> str:
-    """Firing alerts of the chosen cluster and tenant, and those on the monitoring itself, which carry neither."""
-    return f'ALERTS{{alertstate="firing",severity=~"{severity}",cluster=~"$cluster|",tenant=~"$tenant|"}}'
-
-
 def board(uid: str, title: str, description: str, layout: Sequence[Row | Folded],
           family: Sequence[model.VariableModel] = (), *, anchor: str = ANCHOR, near: Mapping[str, str] | None = None,
-          tags: Sequence[str] = (), refresh: str = "30s", span: str = "now-7d") -> model.Dashboard:
+          without: Collection[str] = (), tags: Sequence[str] = (), refresh: str = "30s",
+          span: str = "now-7d") -> model.Dashboard:
     """A read-only classic dashboard.
 
     ``family`` are the variables beyond the shared bar, ``anchor`` the series whose labels the bar offers, ``near`` maps
-    the uids of related dashboards to the titles of links that lead there.
+    the uids of related dashboards to the titles of links that lead there; variables in ``without`` would change nothing
+    here and are hidden.
     """
     made = (
         dashboard.Dashboard(title).uid(uid).description(description).tags(["sales", *tags]).readonly()
         .timezone("browser").refresh(refresh).time(span, "now").tooltip(model.DashboardCursorSync.CROSSHAIR)
         .timepicker(dashboard.TimePicker().refresh_intervals(["10s", "30s", "1m", "5m", "15m", "1h"]))
-        .annotation(_alert_layer())
         .links([*(_to(uid, title) for uid, title in (near or {}).items()), _others()])
     ).build()
+    made.annotations = model.AnnotationContainer(list_val=[layer.build() for layer in layers()])
     made.schema_version = SCHEMA
     made.panels = list(_placed(layout))
-    made.templating = model.DashboardDashboardTemplating(list_val=[*bar(anchor), *family])
+    shared = bar(anchor)
+    for variable in shared:
+        if variable.name in without:
+            variable.hide = model.VariableHide.HIDE_VARIABLE
+    made.templating = model.DashboardDashboardTemplating(list_val=[*shared, *family])
     return made
 
 
@@ -82,6 +84,15 @@ def labels_of(name: str, title: str, series: str, label: str = "", *, several: b
     return made.build()
 
 
+def choice_of(name: str, title: str, values: Sequence[str], *, default: str) -> model.VariableModel:
+    """A variable with fixed values, of which one is chosen; others may be typed."""
+    options = [model.VariableOption(text=value, value=value, selected=value == default) for value in values]
+    return (
+        dashboard.CustomVariable(name).label(title).values(",".join(values)).options(options).multi(False)
+        .current(model.VariableOption(text=default, value=default, selected=True)).build()
+    )
+
+
 def _placed(layout: Sequence[Row | Folded]) -> list[model.Panel | model.RowPanel]:
     placed: list[model.Panel | model.RowPanel] = []
     top = 0
@@ -112,14 +123,6 @@ def _row(top: int, height: int, cells: Sequence[tuple[int, model.Panel]]) -> lis
     if left != COLUMNS:
         raise ValueError(f"the row at {top} is {left} columns wide, not {COLUMNS}")
     return [panel for _, panel in cells]
-
-
-def _alert_layer() -> dashboard.AnnotationQuery:
-    return (
-        dashboard.AnnotationQuery().name("Alerts").datasource(SOURCE).enable(True).hide(False).icon_color(RED)
-        .expr(alerts("critical|warning")).title_format("{{alertname}}")
-        .text_format("{{severity}}, team {{team}}").tag_keys("severity,team,category").step("60s").placement("")
-    )
 
 
 def _others() -> dashboard.DashboardLink:

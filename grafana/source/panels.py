@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from grafana.source.sdk import (
-    barchart,
     bargauge,
     common,
     kinds,
@@ -25,11 +24,19 @@ BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, RED, GREY, TEXT = "#56B4E9", "#D55E00", "#8C8C8C", "text"
 """Okabe and Ito's palette, which people with any colour vision tell apart; TEXT is the theme's own."""
 
+LEAST_SHARE = 0.01
+"""A share that is always 0 would be drawn on an axis up to 10,000 %."""
+
 T = TypeVar("T")
 
 SOURCE = kinds.DataSourceRef(type_val="prometheus", uid="${datasource}")
 POINTS = "suffix: pp"
 """Unit of a difference between two ratios."""
+LETTER, MARGIN, ARROW = 7, 20, 18
+"""Pixels of a table's heading: a letter, the room beside it, and the arrow of the column that is sorted."""
+COLUMN, SPAN, NAME = 68, 84, 96
+"""Pixels that a column has at least: one of figures, one of durations, and one of names, below which a table scrolls to
+the side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +73,10 @@ class Line:
     upper: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One bar per group in a diverging chart."""
-
-    name: str
-    expr: str
-    colour: str
-
-
 def stats(say: Say, *figures: Figure, interval: str = "") -> model.Panel:
     """The first figure large, the others beside it, each as of now; ``interval`` is the shortest for a rate."""
     panel = (
-        stat.Panel().targets([_now(letter, one.expr, one.name) for letter, one in lettered(figures)])
+        stat.Panel().targets([now(letter, one.expr, one.name) for letter, one in lettered(figures)])
         .graph_mode(kinds.BigValueGraphMode.NONE).color_mode(kinds.BigValueColorMode.VALUE)
         .text_mode(kinds.BigValueTextMode.VALUE_AND_NAME).orientation(kinds.VizOrientation.VERTICAL)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -90,22 +88,24 @@ def stats(say: Say, *figures: Figure, interval: str = "") -> model.Panel:
     return dressed(panel.build(), say, figures[0].unit, figures[0].decimals, figures[0].steps)
 
 
-def bars(say: Say, expr: str, legend: str, unit: str, *, decimals: int = 0) -> model.Panel:
-    """Horizontal bars from zero, one per series, in the order that the query gives."""
+def bars(say: Say, expr: str, legend: str, unit: str, *, decimals: int = 0, high: float | None = None) -> model.Panel:
+    """Horizontal bars from zero, one per series, as the query orders them; ``high`` is what a full one means."""
     panel = (
-        bargauge.Panel().targets([_now("A", expr, legend)]).orientation(kinds.VizOrientation.HORIZONTAL)
+        bargauge.Panel().targets([now("A", expr, legend)]).orientation(kinds.VizOrientation.HORIZONTAL)
         .display_mode(kinds.BarGaugeDisplayMode.BASIC).value_mode(kinds.BarGaugeValueMode.TEXT)
         .name_placement(kinds.BarGaugeNamePlacement.LEFT).show_unfilled(True).min(0)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     )
+    if high is not None:
+        panel.max(high)
     return dressed(panel.build(), say, unit, decimals, ((0, BLUE),))
 
 
 def lines(say: Say, unit: str, *drawn: Line, decimals: int = 1, stacked: bool = False,
-          points: int = 0) -> model.Panel:
+          points: int = 0, interval: str = "") -> model.Panel:
     """Lines over time, or areas on top of each other; an interval is a shaded band without entry in the legend.
 
-    ``points`` bounds how many points a line has, where a query is dear.
+    ``points`` bounds how many points a line has, where a query is dear; ``interval`` is the shortest for a rate.
     """
     queries: list[tuple[str, str]] = []
     panel = (
@@ -127,51 +127,44 @@ def lines(say: Say, unit: str, *drawn: Line, decimals: int = 1, stacked: bool = 
     panel.targets([over_time(letter, *query) for letter, query in lettered(queries)])
     if points:
         panel.max_data_points(points)
+    if interval:
+        panel.interval(interval)
+    if unit == units.PercentUnit:
+        panel.axis_soft_max(LEAST_SHARE)
     if stacked:
         panel.fill_opacity(60).line_width(1).stacking(common.StackingConfig().mode(kinds.StackingMode.NORMAL))
     return dressed(panel.build(), say, unit, decimals)
 
 
-def diverging(say: Say, label: str, unit: str, *bars: Bar, decimals: int = 0) -> model.Panel:
-    """Bars to both sides of zero, grouped by the values of ``label``; the highest first bar is on top."""
-    panel = (
-        barchart.Panel().targets([_table(letter, bar.expr) for letter, bar in lettered(bars)])
-        .orientation(kinds.VizOrientation.HORIZONTAL).x_field(label).bar_width(0.9).group_width(0.75)
-        .show_value(kinds.VisibilityMode.AUTO).axis_centered_zero(True).fill_opacity(90)
-        .legend(common.VizLegendOptions().display_mode(kinds.LegendDisplayMode.LIST)
-                .placement(kinds.LegendPlacement.BOTTOM).show_legend(True))
-        .tooltip(common.VizTooltipOptions().mode(kinds.TooltipDisplayMode.MULTI))
-    )
-    for bar in bars:
-        panel.override_by_name(bar.name, [_fixed(bar.colour)])
-    # A horizontal bar chart draws its first row at the bottom.
-    panel.transformations([*_merged((label,), [bar.name for bar in bars]), model.DataTransformerConfig(
-        id_val="sortBy", options={"fields": {}, "sort": [{"field": bars[0].name}]})])
-    return dressed(panel.build(), say, unit, decimals)
-
-
-def rows(say: Say, labels: dict[str, str], *columns: Figure, sort: str,
-         descending: bool = True, interval: str = "") -> model.Panel:
+def rows(say: Say, labels: dict[str, str], *columns: Figure, sort: str, descending: bool = True, interval: str = "",
+         hidden: Sequence[str] = (), widths: Mapping[str, int] | None = None) -> model.Panel:
     """A table: ``labels`` maps label names to headings, then a column per figure, sorted by heading ``sort``.
 
-    ``interval`` is the shortest for a rate.
+    ``interval`` is the shortest for a rate; ``hidden`` are columns that are not shown: labels that tell rows apart, or
+    ``Value`` where the rows themselves are the answer. ``widths`` are those of label columns, by heading.
     """
     panel = (
-        table.Panel().targets([_table(letter, column.expr) for letter, column in lettered(columns)])
-        .show_header(True).cell_height(kinds.TableCellHeight.SM)
+        table.Panel().targets([table_of(letter, column.expr) for letter, column in lettered(columns)])
+        .show_header(True).cell_height(kinds.TableCellHeight.SM).min_width(NAME)
         .sort_by([common.TableSortByFieldState().display_name(sort).desc(descending)])
     )
     for column in columns:
-        properties = [*_number(column), *_colour(column)]
-        if column.width:
-            properties.append(_property("custom.width", column.width))
+        # What to configure is said where the whole table is empty, and not in every cell that is.
+        properties = [*_number(column), *_colour(column), _property("noValue", "-"),
+                      _property("custom.width", column.width or _width(column, is_sorted=column.name == sort))]
         if column.steps:
-            properties.append(_property("custom.cellOptions", {"type": "color-text"}))
+            # What is missing is neither good nor bad.
+            nothing = model.SpecialValueMap(options=model.DashboardSpecialValueMapOptions(
+                match=model.SpecialValueMatch.NULL, result=model.ValueMappingResult(text="-", color=TEXT)))
+            properties += [_property("custom.cellOptions", {"type": "color-text"}),
+                           _property("mappings", [nothing.to_json()])]
         panel.override_by_name(column.name, properties)
+    for heading, width in (widths or {}).items():
+        panel.override_by_name(heading, [_property("custom.width", width)])
     if interval:
         panel.interval(interval)
-    panel.transformations(_merged(tuple(labels), [column.name for column in columns], labels))
-    return dressed(panel.build(), say, columns[0].unit, columns[0].decimals)
+    panel.transformations(merged(tuple(labels), [column.name for column in columns], labels, hidden))
+    return _wrapped(dressed(panel.build(), say, columns[0].unit, columns[0].decimals), list(labels.values()))
 
 
 def states(say: Say, expr: str, legend: str, good: str, bad: str) -> model.Panel:
@@ -198,6 +191,17 @@ def linked(panel: model.Panel, field: str, title: str, url: str) -> model.Panel:
     return panel
 
 
+def worded(panel: model.Panel, field: str, words: Mapping[str, str]) -> model.Panel:
+    """The panel with words in place of the values of one field."""
+    assert panel.field_config is not None
+    means = model.ValueMap(options={
+        value: model.ValueMappingResult(text=text, index=index) for index, (value, text) in enumerate(words.items())})
+    panel.field_config.overrides.append(model.DashboardFieldConfigSourceOverrides(
+        matcher=model.MatcherConfig(id_val="byName", options=field),
+        properties=[_property("mappings", [means.to_json()])]))
+    return panel
+
+
 def dressed(panel: model.Panel, say: Say, unit: str, decimals: int,
             steps: tuple[tuple[float, str], ...] = ()) -> model.Panel:
     """The panel with its texts, unit, decimals and colours."""
@@ -212,6 +216,17 @@ def dressed(panel: model.Panel, say: Say, unit: str, decimals: int,
     return panel
 
 
+def _wrapped(panel: model.Panel, fields: Sequence[str]) -> model.Panel:
+    # Names take as many lines as they need: a phone has no room for them on one.
+    assert panel.field_config is not None
+    # Grafana 12.1 and older read it in the options of the cell, newer ones in the field.
+    properties = [_property("custom.cellOptions", {"type": "auto", "wrapText": True}),
+                  _property("custom.wrapText", True)]
+    panel.field_config.overrides += [model.DashboardFieldConfigSourceOverrides(
+        matcher=model.MatcherConfig(id_val="byName", options=field), properties=properties) for field in fields]
+    return panel
+
+
 def _thresholds(steps: tuple[tuple[float, str], ...]) -> model.ThresholdsConfig:
     # The first step of Grafana has no value: it holds from minus infinity up.
     first, *others = steps or ((0.0, TEXT),)
@@ -220,18 +235,25 @@ def _thresholds(steps: tuple[tuple[float, str], ...]) -> model.ThresholdsConfig:
         *(model.Threshold(value=value, color=colour) for value, colour in others)])
 
 
-def _merged(labels: tuple[str, ...], names: list[str],
-            headings: dict[str, str] | None = None) -> list[model.DataTransformerConfig]:
+def merged(labels: tuple[str, ...], names: list[str], headings: dict[str, str] | None = None,
+           hidden: Sequence[str] = ()) -> list[model.DataTransformerConfig]:
+    """The queries side by side, a row for each set of labels: their columns first, then those of the ``names``."""
     renamed = {"Value" if len(names) == 1 else f"Value #{letter}": name for letter, name in lettered(names)}
     order = [*labels, *renamed]
     return [
         model.DataTransformerConfig(id_val="merge", options={}),
         model.DataTransformerConfig(id_val="organize", options={
-            "excludeByName": {"Time": True},
+            "excludeByName": {"Time": True, **dict.fromkeys(hidden, True)},
             "indexByName": {name: index for index, name in enumerate(order)},
             "renameByName": {**renamed, **(headings or {})},
         }),
     ]
+
+
+def _width(column: Figure, *, is_sorted: bool) -> int:
+    # Columns of figures are as wide as their headings, so that names get the rest.
+    least = SPAN if column.unit == units.Seconds else COLUMN
+    return max(least, LETTER * len(column.name) + MARGIN + (ARROW if is_sorted else 0))
 
 
 def _number(figure: Figure) -> list[model.DynamicConfigValue]:
@@ -240,22 +262,23 @@ def _number(figure: Figure) -> list[model.DynamicConfigValue]:
 
 def _colour(figure: Figure) -> list[model.DynamicConfigValue]:
     if not figure.steps:
-        return [_fixed(TEXT)]
+        return [fixed(TEXT)]
     steps = _thresholds(figure.steps).to_json()
     return [_property("thresholds", steps), _property("color", {"mode": "thresholds"})]
 
 
 def _stroke(line: Line) -> list[model.DynamicConfigValue]:
     style = {"fill": "dash", "dash": [8, 6]} if line.dashed else {"fill": "solid"}
-    return [_fixed(line.colour), _property("custom.lineStyle", style)]
+    return [fixed(line.colour), _property("custom.lineStyle", style)]
 
 
 def _edge(colour: str) -> list[model.DynamicConfigValue]:
     hidden = {"legend": True, "tooltip": False, "viz": False}
-    return [_fixed(colour), _property("custom.lineWidth", 0), _property("custom.hideFrom", hidden)]
+    return [fixed(colour), _property("custom.lineWidth", 0), _property("custom.hideFrom", hidden)]
 
 
-def _fixed(colour: str) -> model.DynamicConfigValue:
+def fixed(colour: str) -> model.DynamicConfigValue:
+    """The property that gives a field one colour."""
     return _property("color", {"mode": "fixed", "fixedColor": colour})
 
 
@@ -263,7 +286,8 @@ def _property(name: str, value: object) -> model.DynamicConfigValue:
     return model.DynamicConfigValue(id_val=name, value=value)
 
 
-def _now(letter: str, expr: str, legend: str) -> prometheus.Dataquery:
+def now(letter: str, expr: str, legend: str) -> prometheus.Dataquery:
+    """An instant query."""
     return prometheus.Dataquery().ref_id(letter).expr(expr).legend_format(legend).instant().datasource(SOURCE)
 
 
@@ -272,8 +296,9 @@ def over_time(letter: str, expr: str, legend: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().ref_id(letter).expr(expr).legend_format(legend).range().datasource(SOURCE)
 
 
-def _table(letter: str, expr: str) -> prometheus.Dataquery:
-    return _now(letter, expr, "").format(prometheus_kinds.PromQueryFormat.TABLE)
+def table_of(letter: str, expr: str) -> prometheus.Dataquery:
+    """An instant query whose labels become columns."""
+    return now(letter, expr, "").format(prometheus_kinds.PromQueryFormat.TABLE)
 
 
 def lettered(items: Sequence[T]) -> list[tuple[str, T]]:

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
-from grafana.source.panels import SOURCE, Say, dressed, lettered, over_time
-from grafana.source.sdk import common, heatmap, heatmap_kinds, kinds, model, prometheus, prometheus_kinds, timeseries
+from grafana.source.panels import LEAST_SHARE, RED, SOURCE, Say, dressed, fixed, lettered, over_time
+from grafana.source.sdk import (
+    common,
+    heatmap,
+    heatmap_kinds,
+    kinds,
+    model,
+    prometheus,
+    prometheus_kinds,
+    timeseries,
+    units,
+)
 
 POINTS = 120
 """Most points in time of what reads all buckets of all routes: one for each pixel would cost several times as much."""
 
 
-def by_label(say: Say, unit: str, *queries: tuple[str, str], decimals: int = 1, interval: str = "",
-             many: bool = True) -> model.Panel:
-    """Lines over time, one per series of each (PromQL, legend); a name has the same colour on every panel.
+LIMIT = "Limit of the alert"
 
+
+def by_label(say: Say, unit: str, *queries: tuple[str, str], decimals: int = 1, interval: str = "",
+             many: bool = True, points: int = 0, limit: str = "", log: bool = False,
+             by_name: bool = True) -> model.Panel:
+    """Lines over time, one per series of each (PromQL, legend).
+
+    ``by_name``: a name has the same colour on every panel, but two names may look alike; else the few lines of this
+    one differ.
     ``many``: the legend is a table beside the plot, the largest last value first; else a line of names below.
+    ``points`` bounds how many points a line has, where a query is dear.
+    ``limit``: PromQL of a dashed line that a value must not cross. ``log``: the axis is logarithmic; 0 is not on it.
     """
+    if limit:
+        queries = (*queries, (limit, LIMIT))
     legend = common.VizLegendOptions().show_legend(True)
     if many:
         legend = (legend.display_mode(kinds.LegendDisplayMode.TABLE).placement(kinds.LegendPlacement.RIGHT)
@@ -29,15 +49,28 @@ def by_label(say: Say, unit: str, *queries: tuple[str, str], decimals: int = 1, 
     )
     if interval:
         panel.interval(interval)
+    if points:
+        panel.max_data_points(points)
+    if unit == units.PercentUnit:
+        panel.axis_soft_max(LEAST_SHARE)
+    if limit:
+        panel.override_by_name(LIMIT, [fixed(RED), model.DynamicConfigValue(
+            id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 6]})])
+    if log:
+        panel.scale_distribution(common.ScaleDistributionConfig().type(kinds.ScaleDistribution.LOG).log(10))
     made = dressed(panel.build(), say, unit, decimals)
     assert made.field_config is not None
     assert made.field_config.defaults is not None
-    made.field_config.defaults.color = model.FieldColor(mode=model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME)
+    palette = model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME if by_name else model.FieldColorModeId.PALETTE_CLASSIC
+    made.field_config.defaults.color = model.FieldColor(mode=palette)
     return made
 
 
-def buckets(say: Say, expr: str, unit: str) -> model.Panel:
-    """A heatmap over time of the buckets of a histogram: the query keeps ``le`` alone."""
+def buckets(say: Say, expr: str, unit: str, *, interval: str = "") -> model.Panel:
+    """A heatmap over time of the buckets of a histogram: the query keeps ``le`` alone.
+
+    ``interval`` is the shortest for a rate.
+    """
     target = (
         prometheus.Dataquery().ref_id("A").expr(expr).legend_format("{{le}}").range().datasource(SOURCE)
         .format(prometheus_kinds.PromQueryFormat.HEATMAP)
@@ -53,4 +86,6 @@ def buckets(say: Say, expr: str, unit: str) -> model.Panel:
         .tooltip(heatmap.HeatmapTooltip().mode(kinds.TooltipDisplayMode.SINGLE).y_histogram(True).show_color_scale(True))
         .show_legend()
     )
+    if interval:
+        panel.interval(interval)
     return dressed(panel.build(), say, unit, 0)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from grafana.source.bounds import wilson
+
+PLACE = 'cluster="$cluster",tenant="$tenant"'
 BAR = 'cluster="$cluster",tenant="$tenant",job=~"$job",instance=~"$instance"'
 _OPERATORS = {"": "=", "~": "=~", "!": "!=", "!~": "!~"}
 
@@ -10,6 +13,17 @@ def selector(name: str, *, offset: str = "", **matchers: str) -> str:
     """``name{bar, matchers} offset …``; a matcher value may begin with the operator ``~``, ``!`` or ``!~``."""
     extra = "".join(f",{label}{_matched(value)}" for label, value in matchers.items())
     return f"{name}{{{BAR}{extra}}}{f' offset {offset}' if offset else ''}"
+
+
+def placed(name: str, *, offset: str = "", **matchers: str) -> str:
+    """As ``selector``, of the cluster and tenant alone: what is said by another job than the dashboard's."""
+    return selector(name, offset=offset, **matchers).replace(BAR, PLACE)
+
+
+def alerts(severity: str, **matchers: str) -> str:
+    """Firing alerts of the chosen cluster and tenant, and those on the monitoring itself, which carry neither."""
+    extra = "".join(f",{label}{_matched(value)}" for label, value in matchers.items())
+    return f'ALERTS{{alertstate="firing",severity=~"{severity}",cluster=~"$cluster|",tenant=~"$tenant|"{extra}}}'
 
 
 def fact(name: str, *, offset: str = "", **matchers: str) -> str:
@@ -25,6 +39,28 @@ def total(name: str, *by: str, offset: str = "", **matchers: str) -> str:
 def ratio(part: str, whole: str) -> str:
     """``part / whole``, absent (never NaN or 0) where the whole is empty."""
     return f"{part} / ({whole} > 0)"
+
+
+def counted(name: str, *by: str, over: str = "$__rate_interval", offset: str = "", **matchers: str) -> str:
+    """How far a counter of facts rose, over all labels but ``by``: two exporters on one database rise by the same."""
+    then = f" offset {offset}" if offset else ""
+    return f"{_sum(by)} (max without (job, instance) (increase({selector(name, **matchers)}[{over}]{then})))"
+
+
+def hourly(name: str, *by: str, **matchers: str) -> str:
+    """As ``counted``, per hour."""
+    return f"3600 * {_sum(by)} (max without (job, instance) (rate({selector(name, **matchers)}[$__rate_interval])))"
+
+
+def quantile(q: float, name: str, *by: str, over: str = "$__rate_interval", **matchers: str) -> str:
+    """A quantile of a histogram of facts, interpolated within its bucket; absent where nothing was observed."""
+    return f"histogram_quantile({q}, {counted(f'{name}_bucket', 'le', *by, over=over, **matchers)}) >= 0"
+
+
+def reach(part: str, whole: str) -> str:
+    """Half the width of the 95 % interval of ``part / whole``, in percentage points."""
+    low, high = wilson(part, whole)
+    return f"50 * ({high} - {low})"
 
 
 def growth(now: str, before: str) -> str:

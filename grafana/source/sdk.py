@@ -12,7 +12,9 @@ with warnings.catch_warnings():
         bargauge,
         common,
         dashboard,
+        gauge,
         heatmap,
+        piechart,
         prometheus,
         stat,
         statetimeline,
@@ -23,6 +25,7 @@ with warnings.catch_warnings():
     from grafana_foundation_sdk.models import common as kinds
     from grafana_foundation_sdk.models import dashboard as model
     from grafana_foundation_sdk.models import heatmap as heatmap_kinds
+    from grafana_foundation_sdk.models import piechart as piechart_kinds
     from grafana_foundation_sdk.models import prometheus as prometheus_kinds
     from grafana_foundation_sdk.models import units
 
@@ -32,10 +35,13 @@ __all__ = [
     "bargauge",
     "common",
     "dashboard",
+    "gauge",
     "heatmap",
     "heatmap_kinds",
     "kinds",
     "model",
+    "piechart",
+    "piechart_kinds",
     "prometheus",
     "prometheus_kinds",
     "stat",

@@ -79,6 +79,12 @@ class Application:
         self._add(calls.TOTAL, 5, "outbound", "ai", "answered")
         self._add(calls.TOTAL, 7, "outbound", "ai", "no_answer")
         self._set(self.meter.family(calls.ACTIVE).cell("outbound", "ai"), 3)
+        for success, times in (("true", 2), ("false", 3)):
+            self._add(calls.JUDGED, times, success)
+        for kind, length, silence in (("ai", 95, 0.8), ("human", 310, 4)):
+            observe(calls.DURATION, self.meter.family(calls.DURATION).cell(kind), length)
+            observe(calls.RESPONSE, self.meter.family(calls.RESPONSE).cell(kind), silence)
+        observe(predictions.SCORE, self.meter.family(predictions.SCORE).cell("lead-score", "7"), 0.42)
         self._set(self.meter.family(writer.QUEUE).cell(), 10 + self._minutes % 7)
         self._add(lane.WRITTEN, 30, "model_predictions")
         self._add(lane.DROPPED, 1, "calls", "invalid")
