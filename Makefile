@@ -1,10 +1,12 @@
 # `make demo` and `make test` are all that a new user needs; both install what they need first.
 PYTHON ?= python3
 ARGS ?=
+PROMETHEUS ?= http://127.0.0.1:9090
 VENV := .venv
 BIN := $(VENV)/bin
+PREVIEW := grafana/preview
 
-.PHONY: demo test unit lint lock docs secrets clean
+.PHONY: demo test unit lint lock docs secrets preview clean
 
 demo: $(VENV)/demo
 	$(BIN)/sales-exporter up $(ARGS)
@@ -13,7 +15,7 @@ test: lint
 	$(BIN)/python -m pytest $(ARGS)
 
 unit: $(VENV)/dev
-	$(BIN)/python -m pytest -q --hypothesis-profile=quick -m "not (postgres or stack or process or slow)" $(ARGS)
+	$(BIN)/python -m pytest -q --hypothesis-profile=quick -m "not (postgres or stack or process or slow or browser)" $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -25,6 +27,10 @@ docs: $(VENV)/dev
 
 secrets: $(VENV)/demo
 	$(BIN)/sales-exporter secrets --out secrets
+
+# Draws the dashboards without Grafana, over the Prometheus of `make demo` or another. Nothing else here needs Node.js.
+preview: $(PREVIEW)/dist/index.html
+	node $(PREVIEW)/server.mjs --prometheus $(PROMETHEUS) $(ARGS)
 
 # Lock files carry hashes, not addresses.
 lock: $(VENV)/dev
@@ -56,5 +62,16 @@ $(VENV)/dev: $(VENV)/python requirements/dev.lock requirements/older.lock pyproj
 	  --target $(VENV)/older -r requirements/older.lock
 	touch $@ $(VENV)/demo
 
+# A linked folder belongs to another checkout.
+$(PREVIEW)/node_modules/.installed: $(PREVIEW)/package-lock.json
+	@command -v npm > /dev/null || { \
+	  echo "The preview of the dashboards needs Node.js 20 or newer with npm; on Debian and Ubuntu: apt-get install npm" >&2; exit 1; }
+	test -L $(PREVIEW)/node_modules || npm ci --silent --prefix $(PREVIEW)
+	touch $@
+
+$(PREVIEW)/dist/index.html: $(PREVIEW)/node_modules/.installed $(PREVIEW)/build.mjs $(PREVIEW)/index.html $(shell find $(PREVIEW)/src -type f)
+	node $(PREVIEW)/build.mjs
+	touch $@
+
 clean:
-	rm -rf $(VENV) .sales-exporter .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PREVIEW)/node_modules $(PREVIEW)/dist .sales-exporter .mypy_cache .ruff_cache .pytest_cache
