@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from hypothesis import settings
 
 from sales_exporter.demo.binaries import obtain
 from sales_exporter.demo.postgres import Postgres, running
+from tests.grafana.weeks import Weeks
+from tests.grafana.weeks import weeks as two_weeks
 from tests.support.databases import Databases
 from tests.support.datasets import bank, crm, olist  # noqa: F401  (fixtures)
 
@@ -48,12 +51,21 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
             part.chmod(0o711)
     with running(folder / "cluster", fsync="off", synchronous_commit="off", full_page_writes="off") as server:
         yield server
+    # It may lie elsewhere, where PostgreSQL's own user gets to; there nobody else would remove it.
+    shutil.rmtree(server.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def databases(postgres: Postgres) -> Databases:
     """Makes fresh databases with the contract in them, cheaply, from a template."""
     return Databases(postgres)
+
+
+@pytest.fixture(scope="session")
+def weeks() -> Iterator[Weeks]:
+    """Two weeks of a whole installation, on which dashboards are asked and drawn."""
+    with two_weeks() as alive:
+        yield alive
 
 
 @pytest.fixture(scope="session")
