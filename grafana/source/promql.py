@@ -26,6 +26,17 @@ def alerts(severity: str, **matchers: str) -> str:
     return f'ALERTS{{alertstate="firing",severity=~"{severity}",cluster=~"$cluster|",tenant=~"$tenant|"{extra}}}'
 
 
+ALIVE = '0 * count(ALERTS{alertstate="firing",alertname="Watchdog"})'
+"""Zero, only while the Watchdog proves that rules are evaluated: no rules is not no alerts."""
+
+
+def since(severity: str, **matchers: str) -> str:
+    """Seconds for which the condition of each of these firing alerts has held."""
+    firing = alerts(severity, **matchers)
+    began = firing.replace("ALERTS", "ALERTS_FOR_STATE").replace('alertstate="firing",', "")
+    return f"(time() - {began}) and ignoring (alertstate) {firing}"
+
+
 def fact(name: str, *, offset: str = "", **matchers: str) -> str:
     """A gauge once per fact: two exporters on the same database say the same thing, they do not add up."""
     return f"max without (job, instance) ({selector(name, offset=offset, **matchers)})"

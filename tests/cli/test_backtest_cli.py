@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sales_exporter.cli import main
 from sales_exporter.cli.backtest import status, write
 from sales_exporter.errors import UsageError
 from tests.sidecar.backtest.made import alert, outcome, unseen, watched
+from tests.support.command import call
 
 Run = Callable[..., tuple[int, str]]
 
@@ -20,12 +20,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
 
     def called(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["sales-exporter", "backtest", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0), (out + err).strip()
+        told = call(monkeypatch, capsys, "backtest", *arguments)
+        return told.code, (told.out + told.err).strip()
 
     return called
 

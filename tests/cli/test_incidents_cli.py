@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sales_exporter.cli import main
+from tests.support.command import call
 
 Run = Callable[..., tuple[int, str]]
 TIMES = ("--from", "2026-03-02T10:00:00Z", "--to", "2026-03-02T12:00:00Z")
@@ -18,12 +18,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
 
     def called(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["sales-exporter", "incidents", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0), (out + err).strip()
+        told = call(monkeypatch, capsys, "incidents", *arguments)
+        return told.code, (told.out + told.err).strip()
 
     return called
 

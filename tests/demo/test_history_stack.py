@@ -19,7 +19,7 @@ from sales_exporter.cli.rules import rules
 from sales_exporter.demo import generator
 from sales_exporter.demo.binaries import Binaries
 from sales_exporter.demo.history import Fault, History, Plan, Quietly, build, serving
-from sales_exporter.demo.history.serving import add, judged
+from sales_exporter.demo.history.serving import ruled
 from sales_exporter.errors import UsageError
 from sales_exporter.rules.book import Alert, Book, Recording
 from sales_exporter.rules.replay import Span
@@ -53,8 +53,7 @@ def history(programs: Binaries) -> Iterator[History]:
     try:
         made = build(Plan(preset, 1, 0.5, (DOWN,), (GAP,)), folder, programs, Quietly(), known={})
         span = Span(END - 5 * HOUR, END, 60)
-        outcomes, columns = judged(made, programs, RULES, span, Quietly())
-        add(made, programs, outcomes, columns, span)
+        ruled(made, programs, RULES, span, Quietly())
         yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)

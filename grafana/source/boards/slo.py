@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana.source.board import Folded, board, labels_of
 from grafana.source.panels import BLUE, GREY, ORANGE, RED, TEXT, Figure, Line, Say, lines, rows, states, stats
 from grafana.source.plots import by_label
-from grafana.source.promql import alerts, placed
+from grafana.source.promql import ALIVE, alerts, placed
 from grafana.source.sdk import model, units
 
 FOLDER = "Platform"
@@ -86,12 +86,11 @@ def fastest() -> model.Panel:
 
 def firing() -> model.Panel:
     now = alerts("critical|warning", alertname="~Sales.+BudgetBurn")
-    alive = '0 * count(ALERTS{alertstate="firing",alertname="Watchdog"})'
     return stats(
         Say(4, "Burn alerts",
             "Alerts on budgets that burn too fast, by whether somebody is woken (critical) or not.",
             "The Watchdog alert does not fire: the alert rules are not loaded or not evaluated"),
-        Figure("firing", f"count({now}) or {alive}", units.LocaleFormat, 0, ((0, BLUE), (1, RED))),
+        Figure("firing", f"count({now}) or {ALIVE}", units.LocaleFormat, 0, ((0, BLUE), (1, RED))),
     )
 
 

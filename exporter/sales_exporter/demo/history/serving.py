@@ -56,22 +56,6 @@ def configuration(folder: Path) -> Path:
     return path
 
 
-def judged(
-    history: History, programs: Binaries, rules: Book, span: Span, report: Report
-) -> tuple[list[Outcome], list[Column]]:
-    """What the rules would have done over a span, and what they would have recorded; nothing is added to the blocks.
-
-    Raises:
-        SourceError: a recording rule could not be evaluated.
-    """
-    with serving(history, programs) as url:
-        api = Api(QueryApi(url=url, timeout=TIMEOUT))
-        with report.step("evaluating recording rules") as progress:
-            columns = record(api, rules, span, progress)
-        with report.step("evaluating alerts") as progress:
-            return replay(api, rules, span, progress), columns
-
-
 def ruled(history: History, programs: Binaries, rules: Book, span: Span, report: Report) -> list[Outcome]:
     """Evaluate the rules over a span and add what they make to the blocks: recorded series first, which alerts then
     read instead of what those are made from, as in a Prometheus that had them all the time.

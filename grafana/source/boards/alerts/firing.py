@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from grafana.source.panels import BLUE, GREY, ORANGE, RED, SKY, TEXT, Figure, Line, Say, lines, linked, rows, stats
 from grafana.source.plots import by_label
-from grafana.source.promql import alerts
+from grafana.source.promql import ALIVE, alerts, since
 from grafana.source.sdk import model, units
 
 ANY = "critical|warning|info"
 REAL = {"alertname": "!Watchdog", "team": "~$team"}
-ALIVE = '0 * count(ALERTS{alertstate="firing",alertname="Watchdog"})'
-"""Zero is shown only while the Watchdog proves that rules are evaluated: no rules is not no alerts."""
 LOAD = "The Watchdog alert does not fire: the alert rules are not loaded or not evaluated"
 STARTS = alerts(ANY, **REAL).replace("ALERTS", "ALERTS_FOR_STATE").replace('alertstate="firing",', "")
 
@@ -39,13 +37,13 @@ def _count(number: int, title: str, severity: str, what: str, steps: tuple[tuple
 
 
 def oldest() -> model.Panel:
-    since = f"max ((time() - {STARTS}) and ignoring (alertstate) {alerts('critical|warning', **REAL)})"
+    longest = f"max ({since('critical|warning', **REAL)})"
     return stats(
         Say(4, "Longest firing",
             "How long the condition of the critical or warning alert that has fired the longest has held: what "
             "everybody has got used to.",
             "No critical or warning alert fires"),
-        Figure("holds for", since, units.Seconds, 0),
+        Figure("holds for", longest, units.Seconds, 0),
     )
 
 
@@ -61,7 +59,7 @@ def watchdog() -> model.Panel:
 
 def listed() -> model.Panel:
     by = "severity, alertname, team, service, category"
-    held = f"max by ({by}) ((time() - {STARTS}) and ignoring (alertstate) {alerts(ANY, **REAL)})"
+    held = f"max by ({by}) ({since(ANY, **REAL)})"
     panel = rows(
         Say(7, "Firing now",
             "Each alert that fires, with how many series it fires for and for how long its condition has held, "

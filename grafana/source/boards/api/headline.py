@@ -10,8 +10,8 @@ from grafana.source.boards.api.asked import (
     quantile,
     rate,
 )
-from grafana.source.panels import BLUE, ORANGE, RED, Figure, Say, linked, rows, stats
-from grafana.source.promql import alerts
+from grafana.source.firing import firing as alerts_on
+from grafana.source.panels import BLUE, ORANGE, RED, Figure, Say, stats
 from grafana.source.sdk import model, units
 
 WINDOW = "5m"
@@ -97,20 +97,8 @@ def lasting() -> model.Panel:
 
 
 def firing() -> model.Panel:
-    ours = 'alertname=~"SalesApi.+|SalesInstrumentation.+|SalesRecorder.+"'
-    firing = alerts("critical|warning|info").replace("{", f"{{{ours},")
-    age = firing.replace("ALERTS", "ALERTS_FOR_STATE").replace('alertstate="firing",', "")
-    panel = rows(
-        Say(7, "Firing alerts on applications",
-            "Alerts on applications, their instrumentation and their recorders that fire now, and for how long "
-            "their condition has held. A click opens the rule.",
-            "Nothing fires"),
-        {"severity": "Severity", "alertname": "Alert"},
-        Figure("For", f"max by (severity, alertname) ((time() - {age}) and ignoring (alertstate) {firing})",
-               units.Seconds, 0, width=75),
-        sort="Severity", descending=False, widths={"Severity": 75},
-    )
-    return linked(panel, "Alert", "Open the alert rule", "/alerting/list?search=${__value.text}")
+    return alerts_on(7, "applications", "applications, their instrumentation and their recorders",
+                     alertname="~SalesApi.+|SalesInstrumentation.+|SalesRecorder.+")
 
 
 def _most(name: str) -> str:

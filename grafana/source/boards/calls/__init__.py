@@ -27,7 +27,7 @@ def build() -> model.Dashboard:
             (8, [(12, talk.response()), (12, talk.responses())]),
             (8, [(12, talk.lengths()), (12, talk.talked())]),
             (8, [(12, cost.per_success()), (12, cost.spent())]),
-            (7, [(8, reached.failing()), (8, cost.unjudged()), (8, firing(20, "calls", "calls"))]),
+            (7, [(8, reached.failing()), (8, cost.unjudged()), (8, firing(20, "calls", service="calls"))]),
             live.folded(),
             cost.missing(),
         ],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from grafana.source.panels import BLUE, GREEN, GREY, ORANGE, RED, TEXT, Figure, Line, Say, lines, linked, rows, stats
+from grafana.source.firing import firing as alerts_on
+from grafana.source.panels import BLUE, GREEN, GREY, ORANGE, RED, TEXT, Figure, Line, Say, lines, stats
 from grafana.source.plots import by_label
-from grafana.source.promql import alerts, placed, selector
+from grafana.source.promql import placed, selector
 from grafana.source.sdk import model, units
 
 STEP = "$__rate_interval"
@@ -27,20 +28,8 @@ def judging() -> model.Panel:
 
 
 def firing() -> model.Panel:
-    firing = alerts("critical|warning|info", service=OURS, alertname="!Watchdog")
-    age = firing.replace("ALERTS", "ALERTS_FOR_STATE").replace('alertstate="firing",', "")
-    panel = rows(
-        Say(7, "Alerts on the monitoring",
-            "Alerts on exporter, database, ledger, intake, sidecar and the servers that fire now, and for how long "
-            "their condition has held. A click opens the rule.",
-            "Nothing fires"),
-        {"severity": "Severity", "alertname": "Alert"},
-        Figure("For", f"max by (severity, alertname) ((time() - {age}) and ignoring (alertstate) {firing})",
-               units.Seconds, 0,
-               width=75),
-        sort="Severity", descending=False, widths={"Severity": 75},
-    )
-    return linked(panel, "Alert", "Open the alert rule", "/alerting/list?search=${__value.text}")
+    return alerts_on(7, "the monitoring", "exporter, database, ledger, intake, sidecar and the servers", service=OURS,
+                     alertname="!Watchdog")
 
 
 def ticks() -> model.Panel:

@@ -28,7 +28,7 @@ def build() -> model.Dashboard:
             (8, [(8, quality.calibrated()), (8, drift.psi()), (8, drift.kolmogorov())]),
             (8, [(8, drift.evidence()), (16, drift.verdicts())]),
             (7, [(14, drift.estimated()), (10, drift.distance())]),
-            (7, [(8, quality.volume()), (8, quality.pending()), (8, firing(25, "models", "models"))]),
+            (7, [(8, quality.volume()), (8, quality.pending()), (8, firing(25, "models", service="models"))]),
             *live.folded(),
         ],
         [

@@ -27,7 +27,7 @@ def build() -> model.Dashboard:
             (8, [(12, ageing.spans()), (12, ageing.slowdown())]),
             (7, [(8, closing.results()), (8, closing.win_rate()), (8, closing.speed())]),
             (7, [(8, ageing.waiting()), (8, ageing.bottleneck()), (8, closing.cycle())]),
-            (8, [(16, outlook.recommendations()), (8, firing(23, "the pipeline", "pipeline"))]),
+            (8, [(16, outlook.recommendations()), (8, firing(23, "the pipeline", service="pipeline"))]),
             ageing.folded(),
         ],
         [
