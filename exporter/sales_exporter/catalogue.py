@@ -16,6 +16,7 @@ from sales_exporter.config import (
     NOT_TEXT,
     CollectorSettings,
     IntakeSource,
+    NoticeReceiver,
     Section,
     Settings,
     SeverityClass,
@@ -147,7 +148,8 @@ def _settings(section: type[Section], prefix: str) -> Iterator[str]:
 
 
 _NAMED: dict[str, type[Section]] = {
-    "collectors": CollectorSettings, "intake.sources": IntakeSource, "sidecar.severity.classes": SeverityClass,
+    "collectors": CollectorSettings, "intake.sources": IntakeSource, "sidecar.desk.receivers": NoticeReceiver,
+    "sidecar.severity.classes": SeverityClass,
 }
 """Sections of which there is one for each name."""
 
