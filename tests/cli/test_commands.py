@@ -53,4 +53,5 @@ def test_a_server_carries_neither_generator_nor_importer() -> None:
     assert "sales_exporter.runtime.exporter" in loaded
     rooms = ("sales_exporter.demo", "sales_exporter.importer", "sales_exporter.cli.")
     assert [name for name in loaded if name.startswith(rooms)] == [
-        "sales_exporter.cli.running", "sales_exporter.cli.serve", "sales_exporter.cli.settings"]
+        "sales_exporter.cli.flags", "sales_exporter.cli.running", "sales_exporter.cli.serve",
+        "sales_exporter.cli.settings"]

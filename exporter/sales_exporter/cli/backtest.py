@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sales_exporter.cli.flags import Budget, ConfigFile, PrometheusUrl, Watches
 from sales_exporter.cli.ledger import Steps
 from sales_exporter.cli.settings import load
 from sales_exporter.cli.watches import watches_of
@@ -54,19 +55,10 @@ def backtest(
     output: Annotated[
         Literal["text", "json"], typer.Option("--format", help="text for people, json for programs.")
     ] = "text",
-    config_file: Annotated[
-        Path | None,
-        typer.Option("--config.file", help="Configuration (YAML). Default: sales-exporter.yml, where there is one."),
-    ] = None,
-    prometheus: Annotated[
-        str | None, typer.Option("--prometheus.url", help="Address of Prometheus, or of what answers like it.")
-    ] = None,
-    watches: Annotated[
-        list[Path] | None, typer.Option("--watches", help="File with watches of your own; repeatable.")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option("--false-alarm-budget", help="False pages that you accept, such as '1 per week'.")
-    ] = None,
+    config_file: ConfigFile = None,
+    prometheus: PrometheusUrl = None,
+    watches: Watches = None,
+    budget: Budget = None,
     storage_path: Annotated[
         Path | None, typer.Option("--storage.path", help="Folder of the sidecar's state: its marked incidents count.")
     ] = None,

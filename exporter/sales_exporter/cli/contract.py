@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sales_exporter.cli.flags import ConfigFile
 from sales_exporter.cli.settings import dsn, load
 from sales_exporter.cli.watches import tried, watches_of
 from sales_exporter.config import Settings
@@ -76,10 +77,7 @@ def schema(
 
 
 def check(
-    config_file: Annotated[
-        Path | None,
-        typer.Option("--config.file", help="Configuration (YAML). Default: sales-exporter.yml, where there is one."),
-    ] = None,
+    config_file: ConfigFile = None,
     dsn_file: Annotated[
         Path | None, typer.Option("--database.dsn-file", help="File that holds the connection string.")
     ] = None,

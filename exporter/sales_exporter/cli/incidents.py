@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sales_exporter.cli.flags import ConfigFile
 from sales_exporter.cli.settings import load
 from sales_exporter.errors import UsageError
 from sales_exporter.sidecar.fleet import incidents as marks
@@ -27,9 +28,7 @@ def incidents(
     ] = None,
     comment: Annotated[str, typer.Option("--comment", help="add: what happened.")] = "",
     storage_path: Annotated[Path | None, typer.Option("--storage.path", help="Folder of the sidecar's state.")] = None,
-    config_file: Annotated[
-        Path | None, typer.Option("--config.file", help="Configuration. Default: sales-exporter.yml, if there is one.")
-    ] = None,
+    config_file: ConfigFile = None,
 ) -> None:
     """Mark past incidents: what the marked series showed then is left out when the sidecar learns what is usual.
 

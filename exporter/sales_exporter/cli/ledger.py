@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import typer
 from pydantic import SecretStr
 
+from sales_exporter.cli.flags import ConfigFile
 from sales_exporter.cli.settings import dsn, load
 from sales_exporter.config import Settings
 from sales_exporter.errors import ConfigError, SourceError, UsageError
@@ -22,10 +23,6 @@ from sales_exporter.runtime.audits import audited
 from sales_exporter.runtime.clock import SystemClock
 from sales_exporter.runtime.past import begin, evaluate
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config.file", help="Configuration (YAML). Default: sales-exporter.yml, where there is one."),
-]
 DsnFile = Annotated[Path | None, typer.Option("--database.dsn-file", help="File that holds the connection string.")]
 
 

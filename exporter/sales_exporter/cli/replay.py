@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sales_exporter.cli.flags import ConfigFile
 from sales_exporter.cli.ledger import Steps
 from sales_exporter.cli.settings import load
 from sales_exporter.errors import SourceError, UsageError
 from sales_exporter.intake.desk import dsn_of
 from sales_exporter.intake.replay import Kept, listed, retried
 from sales_exporter.intake.sources import sources
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config.file", help="Configuration (YAML). Default: sales-exporter.yml, where there is one."),
-]
 
 
 def replay(

@@ -14,6 +14,7 @@ import typer
 from pydantic import SecretStr
 
 from sales_exporter import __version__
+from sales_exporter.cli.flags import ConfigFile, LogFormat, LogLevel, WebConfigFile
 from sales_exporter.cli.running import until_stopped
 from sales_exporter.cli.settings import dsn, load
 from sales_exporter.collectors import discover
@@ -29,10 +30,6 @@ from sales_exporter.runtime.web_config import WebConfig
 
 log = logging.getLogger(__name__)
 
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config.file", help="Configuration (YAML). Default: sales-exporter.yml, where there is one."),
-]
 
 
 def serve(
@@ -43,9 +40,7 @@ def serve(
         list[str] | None, typer.Option("--web.listen-address", help="host:port to listen on; repeatable.")
     ] = None,
     telemetry_path: Annotated[str | None, typer.Option("--web.telemetry-path", help="Path of the metrics.")] = None,
-    web_config: Annotated[
-        Path | None, typer.Option("--web.config.file", help="TLS, users and headers, as in exporter-toolkit.")
-    ] = None,
+    web_config: WebConfigFile = None,
     max_requests: Annotated[
         int | None, typer.Option("--web.max-requests", help="Scrapes served at once; 0 means no limit.")
     ] = None,
@@ -61,8 +56,8 @@ def serve(
     as_of: Annotated[
         str | None, typer.Option("--as-of", help="Show this moment of the past (ISO 8601) instead of now.")
     ] = None,
-    log_level: Annotated[str | None, typer.Option("--log.level", help="debug, info, warn or error.")] = None,
-    log_format: Annotated[str | None, typer.Option("--log.format", help="logfmt or json.")] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
     pseudonymous: Annotated[
         bool | None, typer.Option("--pseudonymous-reps/--no-pseudonymous-reps", help="Leave names of reps out.")
     ] = None,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from sales_exporter import __version__
+from sales_exporter.cli.flags import Budget, ConfigFile, LogFormat, LogLevel, PrometheusUrl, Watches, WebConfigFile
 from sales_exporter.cli.running import until_stopped
 from sales_exporter.cli.settings import load
 from sales_exporter.config import Settings
@@ -24,40 +25,29 @@ log = logging.getLogger(__name__)
 
 
 def sidecar(
-    config_file: Annotated[
-        Path | None,
-        typer.Option("--config.file", help="Configuration (YAML). Default: sales-exporter.yml, where there is one."),
-    ] = None,
+    config_file: ConfigFile = None,
     config_check: Annotated[bool, typer.Option("--config.check", help="Check the configuration and exit.")] = False,
     listen: Annotated[
         list[str] | None, typer.Option("--web.listen-address", help="host:port to listen on; repeatable.")
     ] = None,
-    web_config: Annotated[
-        Path | None, typer.Option("--web.config.file", help="TLS, users and headers, as in exporter-toolkit.")
-    ] = None,
-    prometheus: Annotated[
-        str | None, typer.Option("--prometheus.url", help="Address of Prometheus, or of what answers like it.")
-    ] = None,
+    web_config: WebConfigFile = None,
+    prometheus: PrometheusUrl = None,
     alertmanagers: Annotated[
         list[str] | None, typer.Option("--alertmanager.url", help="Address of an Alertmanager; repeat it for each one.")
     ] = None,
     push: Annotated[
         bool | None, typer.Option("--push/--no-push", help="Push alerts, or leave them to the rules over our metrics.")
     ] = None,
-    watches: Annotated[
-        list[Path] | None, typer.Option("--watches", help="File with watches of your own; repeatable.")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option("--false-alarm-budget", help="False pages that you accept, such as '1 per week'.")
-    ] = None,
+    watches: Watches = None,
+    budget: Budget = None,
     shard: Annotated[
         str | None, typer.Option("--shard", help="Judge one share of the series, such as 1/3; run all three.")
     ] = None,
     storage_path: Annotated[
         Path | None, typer.Option("--storage.path", help="Folder of outbox and state: a restart is warm.")
     ] = None,
-    log_level: Annotated[str | None, typer.Option("--log.level", help="debug, info, warn or error.")] = None,
-    log_format: Annotated[str | None, typer.Option("--log.format", help="logfmt or json.")] = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Watch the series in Prometheus: expected ranges, anomalies, drift of models, forecasts and capacity dates.
 
