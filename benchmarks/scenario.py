@@ -14,7 +14,7 @@ single scrapes that fail and restarts of Prometheus. Nothing but the Watchdog ma
 
 Where the numbers come from: exporter/sales_exporter/demo/history. Business numbers are evaluated each hour by the real
 collectors on a real PostgreSQL, what no database remembers is invented there. The rules are evaluated by a real
-Prometheus on blocks (`sales-exporter rules backtest` asks it).
+Prometheus on blocks, recording rules first: alerts read what these recorded.
 
 --serve leaves the world that dashboards are looked at in DIR, with the alerts that fired, and prints the command that
 starts a Prometheus on it.
@@ -43,17 +43,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sales_exporter.config import QueryApi
 from sales_exporter.demo.binaries import Binaries, obtain
 from sales_exporter.demo.history import Fault, History, Plan, build, company, pages, sidecar, trial
 from sales_exporter.demo.history.servers import Page
-from sales_exporter.demo.history.serving import TIMEOUT, instructions, serving
+from sales_exporter.demo.history.serving import instructions, ruled, serving
 from sales_exporter.demo.history.trial import Verdict
 from sales_exporter.demo.history.world import mentioned, world
 from sales_exporter.rules import book, told
-from sales_exporter.rules.api import Api
 from sales_exporter.rules.firing import Episode
-from sales_exporter.rules.replay import Outcome, Span, replay
+from sales_exporter.rules.replay import Outcome, Span
 
 DAY = 86_400.0
 LEAD_IN = 9
@@ -151,16 +149,15 @@ def evaluated(plan: Plan, programs: Binaries, known: Mapping[str, Page], found: 
         folder = Path(name) if keep is None else keep / about.replace(" ", "-")
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)
-        made = History.found(folder) or build(plan, folder, programs, Told(about), known)
+        past = History.found(folder) or build(plan, folder, programs, Told(about), known)
+        made = past.linked(folder / "ruled")
         shutil.rmtree(folder / "postgres", ignore_errors=True)
-        with serving(made, programs) as url:
-            span, api = Span(plan.end - days * DAY, plan.end, step), Api(QueryApi(url=url, timeout=TIMEOUT))
-            with Told(about).step("evaluating alerts") as progress:
-                outcomes = replay(api, found, span, progress)
-            if about == FAULTS:
-                with Told(about).step("asking the sidecar's judge of drift"):
-                    looks = np.arange(span.since, span.until + 1, LOOK).tolist()
-                    outcomes.append(trial.drifted(sidecar.drifts(url, looks, (trial.DAYS - days) * DAY)))
+        span = Span(plan.end - days * DAY, plan.end, step)
+        outcomes = ruled(made, programs, found, span, Told(about))
+        if about == FAULTS:
+            with serving(made, programs) as url, Told(about).step("asking the sidecar's judge of drift"):
+                looks = np.arange(span.since, span.until + 1, LOOK).tolist()
+                outcomes.append(trial.drifted(sidecar.drifts(url, looks, (trial.DAYS - days) * DAY)))
         return outcomes, made.series
 
 
@@ -231,7 +228,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="seeds side by side")
     parser.add_argument("--servers", type=Path, default=Path(".sales-exporter"), help="folder for Prometheus")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the blocks there, and use those that are there: "
-                        "to try changed rules on the same past")
+                        "to try changed rules on the same past, which has the metrics that rules read when it was made")
     parser.add_argument("--serve", type=Path, metavar="DIR")
     parser.add_argument("--port", type=int, default=9090, help="of the Prometheus whose command --serve prints")
     return parser.parse_args()

@@ -77,6 +77,13 @@ def test_a_slowdown_is_active_when_the_rule_holds_on_two_days(today: float, yest
     assert number(found, "sales_stage_slowdown_p_value", stage="contact") == today
 
 
+def test_a_test_says_how_much_slower_with_bounds() -> None:
+    part = np.ones(1)
+    found = list(samples(Comparison(("contact",), part, part, 1.5 * part, 1.2 * part, 1.9 * part, part, part)))
+    names = ("sales_stage_slowdown_factor", "sales_stage_slowdown_factor_lower", "sales_stage_slowdown_factor_upper")
+    assert [number(found, name, stage="contact") for name in names] == [1.5, 1.2, 1.9]
+
+
 def test_an_undefined_test_leaves_only_its_counts() -> None:
     found = list(samples(comparison(math.nan, math.nan)))
     assert {sample.metric.name for sample in found} == {"sales_stage_slowdown_exits"}

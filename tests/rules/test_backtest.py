@@ -15,7 +15,7 @@ from sales_exporter.errors import ConfigError
 from sales_exporter.rules import exported, told
 from sales_exporter.rules.book import Alert, Book, Recording, read
 from sales_exporter.rules.firing import Episode, Grid, episodes, labels_of
-from sales_exporter.rules.inline import inlined, names
+from sales_exporter.rules.inline import inlined, momentary, names
 from sales_exporter.rules.replay import Column, Outcome, Span
 
 GRID = Grid(1_000.0, 60.0, 40)
@@ -143,6 +143,17 @@ def test_of_rules_with_one_name_only_those_with_fitting_labels_are_evaluated() -
 def test_labels_and_texts_are_no_metrics(expr: str) -> None:
     rules = (*RECORDED, Recording("errors", "y"), Recording("name", "y"))
     assert inlined(expr, rules, 60.0) == expr
+
+
+@pytest.mark.parametrize(("expr", "expected"), [
+    ("job:ratio > 1", "last_over_time(job:ratio{}[59999ms]) > 1"),
+    ('job:ratio{job="a", kind!~"b|c"} offset 7d', 'last_over_time(job:ratio{job="a", kind!~"b|c"}[59999ms] offset 7d)'),
+    ("max_over_time((job:ratio)[1d:30m])", "max_over_time((last_over_time(job:ratio{}[59999ms]))[1d:30m])"),
+    ("avg_over_time(job:ratio[1h]) / up", "avg_over_time(job:ratio[1h]) / up"),
+])
+def test_a_recorded_value_of_blocks_counts_for_one_step(expr: str, expected: str) -> None:
+    assert momentary(expr, RECORDED, 60.0) == expected
+    promql_parser.parse(expected)
 
 
 def test_rules_that_use_each_other_in_a_circle_are_refused() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -35,17 +39,30 @@ def test_promtool_accepts_prometheus_yml(promtool: Program) -> None:
     assert f"{len(list(RULES.glob('*/*.yml')))} rule files found" in done.stdout
 
 
+FILES = sorted(CASES.glob("*.yml"))
 FLAPPING = CASES / "flapping.yml"
 
 
-@pytest.mark.parametrize("path", sorted({*CASES.glob("*.yml")} - {FLAPPING}), ids=lambda path: path.stem)
-def test_the_alerts_fire_and_stay_quiet_as_written(promtool: Program, path: Path) -> None:
-    done = promtool.run("test", "rules", path)
+@pytest.fixture(scope="module")
+def replies(promtool: Program) -> Iterator[Mapping[Path, Future[CompletedProcess[str]]]]:
+    """What promtool says of each file of cases; it is asked about as many at once as there are processors."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    yield {path: pool.submit(promtool.run, "test", "rules", path) for path in FILES}
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("path", sorted({*FILES} - {FLAPPING}), ids=lambda path: path.stem)
+def test_the_alerts_fire_and_stay_quiet_as_written(
+    replies: Mapping[Path, Future[CompletedProcess[str]]], path: Path
+) -> None:
+    done = replies[path].result()
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_r30_a_value_dancing_on_its_threshold_is_one_alert(promtool: Program) -> None:
-    done = promtool.run("test", "rules", FLAPPING)
+def test_r30_a_value_dancing_on_its_threshold_is_one_alert(
+    replies: Mapping[Path, Future[CompletedProcess[str]]]
+) -> None:
+    done = replies[FLAPPING].result()
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -148,6 +165,27 @@ def test_what_the_sidecar_found_is_told_with_its_range(amtool: Program, tmp_path
     assert "Most of it: carrier north: 60 % instead of 5 %" in lines
     html = render(amtool, tmp_path, "sales.html", said, "html")
     assert "Expected: 2 % to 9 %<br>" in html
+
+
+def test_an_alert_that_the_desk_knows_links_to_it(amtool: Program, tmp_path: Path) -> None:
+    said = notice("firing", "x")
+    assert "desk" not in render(amtool, tmp_path, "sales.text", said)
+    assert "desk" not in render(amtool, tmp_path, "sales.html", said, "html")
+    page = "https://desk.example/sales/alerts/25c2cdb12d31dc50"
+    said["alerts"][0]["annotations"]["desk_url"] = page
+    lines = render(amtool, tmp_path, "sales.text", said).strip().splitlines()
+    assert lines[3:5] == ["Dashboard: http://127.0.0.1:3000/d/sales-home?var-cluster=eu&var-tenant=acme",
+                          f"Alert desk: {page}"]
+    html = render(amtool, tmp_path, "sales.html", said, "html")
+    assert f'Dashboard</a> · <a href="{page}">Alert desk</a></p>' in html
+
+
+def test_a_desk_link_of_somebody_else_runs_nothing(amtool: Program, tmp_path: Path) -> None:
+    said = notice("firing", "x")
+    said["alerts"][0]["annotations"]["desk_url"] = 'javascript:alert(1)"><script>'
+    html = render(amtool, tmp_path, "sales.html", said, "html")
+    assert "javascript:" not in html
+    assert "<script>" not in html
 
 
 def test_a_resolved_alert_says_until_when(amtool: Program, tmp_path: Path) -> None:

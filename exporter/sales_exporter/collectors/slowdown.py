@@ -10,6 +10,7 @@ import numpy as np
 
 from sales_exporter.collectors import Collector, Context
 from sales_exporter.collectors.kept import Kept
+from sales_exporter.collectors.ratios import estimate
 from sales_exporter.collectors.stays import Days, Floats, first_day, stays, visits
 from sales_exporter.ledger.leads import EXITS
 from sales_exporter.ledger.scheme import EDGES
@@ -48,13 +49,17 @@ ENDS = gauge(
     "sales_stage_slowdown_exits", "Visits that ended in the two periods that are compared: recent and before.",
     "stage", "period", definition=_TEST,
 )
+FACTOR = estimate(
+    "sales_stage_slowdown_factor", "How many times rarer ends became at the ages at which they are due. With many "
+    "visits a small factor can be beyond chance too. Bounds of one test by itself.", "stage", definition=_TEST,
+)
 
 
 class Slowdown(Collector):
     """One test for each open stage, kept for the day."""
 
     name = "slowdown"
-    metrics = (P_VALUE, ACTIVE, ENDS)
+    metrics = (P_VALUE, ACTIVE, ENDS, *FACTOR.metrics)
     reads = ("leads", "stage_transitions")
     folds = ("leads",)
 
@@ -162,3 +167,5 @@ def samples(found: Comparison) -> Iterator[Sample]:
         if not math.isnan(found.p_value[place]):
             yield P_VALUE(float(found.p_value[place]), stage=stage)
             yield ACTIVE(float(found.active[place]), stage=stage)
+            sizes = (float(part[place]) for part in (found.factor, found.lower, found.upper))
+            yield from FACTOR(*sizes, stage=stage)

@@ -55,6 +55,24 @@ def inlined(expr: str, recordings: Sequence[Recording], interval: float) -> str:
     raise ValueError("recording rules that use each other in a circle")
 
 
+def momentary(expr: str, recordings: Sequence[Recording], seconds: float) -> str:
+    """The expression with each recorded name read as it was recorded within so many seconds.
+
+    A Prometheus that records knows when a series is gone. Blocks do not: there a value lasts for the lookback, which is
+    an hour where gauges have one sample an hour.
+    """
+    recorded, tokens = {one.name for one in recordings}, _tokens(expr)
+    parts, done = [], 0
+    for place in _metrics(tokens):
+        token = tokens[place]
+        if token.text in recorded:
+            selector = _Selector.read(tokens, place)
+            if not selector.inside:
+                parts += [expr[done : token.start], selector.last(token.text, seconds)]
+                done = selector.end
+    return "".join([*parts, expr[done:]])
+
+
 def names(expr: str) -> list[str]:
     """Every name in an expression that may be that of a metric: no label, and nothing that is called."""
     tokens = _tokens(expr)
@@ -132,6 +150,11 @@ class _Selector:
             moved += [token.text for token in tokens[place : place + length]]
             end, place = tokens[place + length - 1].end, place + length
         return cls(tuple(matchers), inside, " ".join(moved).replace("- ", "-").replace(" ( )", "()"), end)
+
+    def last(self, name: str, seconds: float) -> str:
+        """The same selector, which finds nothing that is as old as ``seconds``."""
+        matchers = ", ".join("".join(matcher) for matcher in self.matchers)
+        return f"last_over_time({name}{{{matchers}}}[{round(1000 * seconds) - 1}ms] {self.moved}".rstrip() + ")"
 
     def replaced(self, rules: Sequence[Recording], interval: float) -> str:
         """What takes its place."""

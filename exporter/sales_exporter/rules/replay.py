@@ -99,14 +99,17 @@ def replay(api: Api, book: Book, span: Span, progress: Progress, *, recorded: bo
 
 
 def record(api: Api, book: Book, span: Span, progress: Progress) -> list[Column]:
-    """Every recorded series over the span.
+    """Every recorded series over the span. Between two evaluations of its group a value stays as it is.
 
     Raises:
         SourceError: the server did not answer, or refused one of the rules.
     """
     grid, columns = span.grid(0), []
     for done, rule in enumerate(book.recordings, 1):
-        for labels, values in api.range(inlined(rule.expr, book.recordings, INTERVAL), grid).items():
+        steps = max(1, round((rule.interval or INTERVAL) / grid.step))
+        moments = Grid(grid.start, grid.step * steps, -(-grid.count // steps))
+        for labels, found in api.range(inlined(rule.expr, book.recordings, INTERVAL), moments).items():
+            values = np.repeat(found, steps)[: grid.count]
             columns.append(Column(rule.name, recorded_labels(dict(labels), rule), values))
         progress(done, len(book.recordings))
     return columns

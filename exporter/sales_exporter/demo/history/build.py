@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +31,10 @@ TOO_MUCH = ("go_", "net_conntrack_", "prometheus_http_", "prometheus_sd_", "prom
 """Beginnings of names that a page of a server has by the hundred, and that no rule and no dashboard of ours reads."""
 NOTE = "history.json"
 FOUND = ("sales_anomaly_", "sales_false_alarm_", "sales_drift_", "sales_retraining_", "sales_forecast",
-         "sales_capacity_", "sales_finding_", "sales_insight_", "sales_trend_", "sales_sidecar_series")
-"""Beginnings of names of what the sidecar finds: nothing, on the pages of one that has no past."""
+         "sales_capacity_", "sales_finding_", "sales_insight_", "sales_trend_", "sales_sidecar_series",
+         "sales_alert_active", "sales_alert_acknowledged", "sales_alert_started_", "sales_alert_time_to_",
+         "sales_alert_escalations_", "sales_desk_")
+"""Beginnings of names of what the sidecar finds and its desk holds: nothing, on the pages of one that has no past."""
 PROBED = frozenset({source.UP.name, exporter.LAST.name, "sales_sidecar_last_tick_timestamp_seconds"})
 """Read by alerts that look at half a minute, or compare a moment with the clock."""
 
@@ -112,6 +116,15 @@ class History:
         """What was built in a folder before, if it was."""
         noted = folder / NOTE
         return cls(folder / "tsdb", **json.loads(noted.read_text())) if noted.exists() else None
+
+    def linked(self, folder: Path) -> History:
+        """The same blocks in ``folder/tsdb``, replaced if there: what a Prometheus and rules do there leaves these as
+        they are. By hard links, so on one file system.
+        """
+        shutil.rmtree(folder, ignore_errors=True)
+        for block in self.tsdb.glob("*/meta.json"):
+            shutil.copytree(block.parent, folder / "tsdb" / block.parent.name, copy_function=os.link)
+        return replace(self, tsdb=folder / "tsdb")
 
     def note(self) -> None:
         """Write down beside the blocks what they are."""

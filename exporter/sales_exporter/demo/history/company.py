@@ -27,7 +27,9 @@ def database(preset: Preset, folder: Path) -> Iterator[Login]:
         owner = server.login()
         with psycopg.connect(owner.dsn) as connection:
             connection.execute(contract.schema_sql().encode())
-        reader = create_role(owner, contract.role_sql(), contract.ROLE, "reader-password")
+        # Between two of its queries a busy machine may take longer than a live database should wait.
+        role = contract.role_sql() + f"\nALTER ROLE {contract.ROLE} SET idle_in_transaction_session_timeout = 0;\n"
+        reader = create_role(owner, role, contract.ROLE, "reader-password")
         tables, _ = generator.generate(preset)
         generator.load(owner.dsn, tables, lambda done, total, what: None)
         yield reader
