@@ -26,6 +26,8 @@ const { values: asked } = parseArgs({ options: {
 
 const SECONDS = { m: 60, h: 3600, d: 86_400, w: 604_800 };
 const HEIGHT = 900;
+/** How many are open at once. */
+const PAGES = 2;
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync', '--font-render-hinting=none', '--hide-scrollbars'];
 
@@ -50,10 +52,9 @@ function address(base, board) {
   return `${base}/d/${board.uid}?${query}`;
 }
 
-/** Wait until the page says that every panel is there, then until it stands still. */
-async function settled(page) {
+/** Wait until the page says that every panel is there. */
+async function ready(page) {
   await page.waitForFunction(() => window.preview?.ready(), undefined, { timeout: Number(asked.timeout) * 1000 });
-  await page.evaluate(() => window.preview.still());
 }
 
 async function shot(browser, base, board, width) {
@@ -68,14 +69,15 @@ async function shot(browser, base, board, width) {
       await page.clock.setFixedTime(Number(asked.at) * 1000);
     }
     await page.goto(address(base, board));
-    await settled(page);
-    for (let closed = page.locator('.preview-row[data-open=false]'); asked['open-rows'] && await closed.count(); ) {
-      await closed.first().click();
-      await settled(page);
+    await ready(page);
+    if (asked['open-rows']) {
+      await page.evaluate(() => document.querySelectorAll('.preview-row[data-open=false]').forEach((row) => row.click()));
+      await ready(page);
     }
     // Tables draw their rows only where they can be seen.
     await page.setViewportSize({ width, height: await page.evaluate(() => document.documentElement.scrollHeight) });
-    await settled(page);
+    await ready(page);
+    await page.evaluate(() => window.preview.still());
     failed = await page.evaluate(() => window.preview.failed());
   } catch (error) {
     failed = error.message;
@@ -98,12 +100,15 @@ if (asked.out) {
 const boards = (await listed(asked.dashboards)).map(({ board }) => board).filter(({ uid }) => !asked.uid || asked.uid.includes(uid));
 const server = await serve({ prometheus: asked.prometheus, dashboards: asked.dashboards, scrapeInterval: asked['scrape-interval'] });
 const browser = await chromium.launch({ executablePath: asked.chromium, args: FLAGS });
+const shots = boards.flatMap((board) => asked.width.map((width) => ({ board, width: Number(width) })));
 const reports = [];
-for (const board of boards) {
-  for (const width of asked.width) {
-    reports.push(await shot(browser, server.url, board, Number(width)));
+const next = shots.entries();
+// While one page waits for its queries, another is drawn.
+await Promise.all(Array.from({ length: PAGES }, async () => {
+  for (const [place, { board, width }] of next) {
+    reports[place] = await shot(browser, server.url, board, width);
   }
-}
+}));
 await browser.close();
 server.close();
 console.log(JSON.stringify(reports, null, 1));

@@ -84,6 +84,12 @@ def labels_of(name: str, title: str, series: str, label: str = "", *, several: b
     return made.build()
 
 
+def hidden(variable: model.VariableModel) -> model.VariableModel:
+    """The variable without a place in the bar: links read it."""
+    variable.hide = model.VariableHide.HIDE_VARIABLE
+    return variable
+
+
 def choice_of(name: str, title: str, values: Sequence[str], *, default: str) -> model.VariableModel:
     """A variable with fixed values, of which one is chosen; others may be typed."""
     options = [model.VariableOption(text=value, value=value, selected=value == default) for value in values]

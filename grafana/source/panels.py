@@ -19,6 +19,7 @@ from grafana.source.sdk import (
     timeseries,
     units,
 )
+from sales_exporter.grafana.look import LARGE
 
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, RED, GREY, TEXT = "#56B4E9", "#D55E00", "#8C8C8C", "text"
@@ -41,7 +42,8 @@ the side."""
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """What a panel tells its reader. ``number`` is its lasting id; ``empty`` says what to configure."""
+    """What a panel tells its reader. ``number`` is its lasting id; ``empty`` says in few words what is missing and,
+    after a colon, what to configure."""
 
     number: int
     title: str
@@ -83,6 +85,9 @@ def stats(say: Say, *figures: Figure, interval: str = "") -> model.Panel:
     )
     for figure in figures[1:]:
         panel.override_by_name(figure.name, [*_number(figure), *_colour(figure)])
+    if len(figures) == 1 and "{{" not in figures[0].name:
+        # The title names it.
+        panel.text_mode(kinds.BigValueTextMode.VALUE)
     if interval:
         panel.interval(interval)
     return dressed(panel.build(), say, figures[0].unit, figures[0].decimals, figures[0].steps)
@@ -191,25 +196,33 @@ def linked(panel: model.Panel, field: str, title: str, url: str) -> model.Panel:
     return panel
 
 
-def worded(panel: model.Panel, field: str, words: Mapping[str, str]) -> model.Panel:
-    """The panel with words in place of the values of one field."""
+def worded(panel: model.Panel, field: str, words: Mapping[str, str] | str) -> model.Panel:
+    """The panel with words in place of the values of one field: by value, or one word for all."""
     assert panel.field_config is not None
-    means = model.ValueMap(options={
-        value: model.ValueMappingResult(text=text, index=index) for index, (value, text) in enumerate(words.items())})
+    means = (_one(words) if isinstance(words, str) else model.ValueMap(options={
+        value: model.ValueMappingResult(text=text, index=index) for index, (value, text) in enumerate(words.items())}))
     panel.field_config.overrides.append(model.DashboardFieldConfigSourceOverrides(
         matcher=model.MatcherConfig(id_val="byName", options=field),
         properties=[_property("mappings", [means.to_json()])]))
     return panel
 
 
+def _one(word: str) -> model.RegexMap:
+    return model.RegexMap(options=model.DashboardRegexMapOptions(
+        pattern=".+", result=model.ValueMappingResult(text=word, index=0)))
+
+
 def dressed(panel: model.Panel, say: Say, unit: str, decimals: int,
             steps: tuple[tuple[float, str], ...] = ()) -> model.Panel:
     """The panel with its texts, unit, decimals and colours."""
-    panel.id_val, panel.title, panel.description = say.number, say.title, say.description
+    panel.id_val, panel.title, panel.description, empty = say.number, say.title, say.description, say.empty
+    if panel.type_val in LARGE:
+        panel.description += f"\n\nWhen it is empty: {empty}."
+        empty = empty.partition(":")[0]
     panel.datasource = SOURCE
     config = panel.field_config = panel.field_config or model.FieldConfigSource()
     defaults = config.defaults = config.defaults or model.FieldConfig()
-    defaults.unit, defaults.decimals, defaults.no_value = unit, decimals, say.empty
+    defaults.unit, defaults.decimals, defaults.no_value = unit, decimals, empty
     defaults.thresholds = _thresholds(steps)
     if steps or panel.type_val == "stat":
         defaults.color = model.FieldColor(mode=model.FieldColorModeId.THRESHOLDS)

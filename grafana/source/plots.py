@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from grafana.source.panels import LEAST_SHARE, RED, SOURCE, Say, dressed, fixed, lettered, over_time
 from grafana.source.sdk import (
     common,
@@ -20,15 +23,36 @@ POINTS = 120
 
 
 LIMIT = "Limit of the alert"
+DASHES = model.DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 6]})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How lines look whose whole name fits ``pattern``, a regular expression; all that fit hold.
+
+    Grafana's palettes are no choice for people with any colour vision: the one that is safe came with version 13
+    (grafana/grafana#121385), and pages of older ones break on its name (grafana/grafana#114424).
+    """
+
+    pattern: str
+    colour: str = ""
+    dashed: bool = False
+
+    def override(self) -> model.DashboardFieldConfigSourceOverrides:
+        """The same for Grafana."""
+        looks = [*([fixed(self.colour)] if self.colour else []), *([DASHES] if self.dashed else [])]
+        return model.DashboardFieldConfigSourceOverrides(
+            matcher=model.MatcherConfig(id_val="byRegexp", options=f"/^(?:{self.pattern})$/"), properties=looks)
 
 
 def by_label(say: Say, unit: str, *queries: tuple[str, str], decimals: int = 1, interval: str = "",
              many: bool = True, points: int = 0, limit: str = "", log: bool = False,
-             by_name: bool = True) -> model.Panel:
+             by_name: bool = True, known: Sequence[Known] = (), high: float = LEAST_SHARE) -> model.Panel:
     """Lines over time, one per series of each (PromQL, legend).
 
     ``by_name``: a name has the same colour on every panel, but two names may look alike; else the few lines of this
-    one differ.
+    one differ. ``known`` lines look as stated.
+    ``high``: the least end of an axis of shares.
     ``many``: the legend is a table beside the plot, the largest last value first; else a line of names below.
     ``points`` bounds how many points a line has, where a query is dear.
     ``limit``: PromQL of a dashed line that a value must not cross. ``log``: the axis is logarithmic; 0 is not on it.
@@ -52,10 +76,9 @@ def by_label(say: Say, unit: str, *queries: tuple[str, str], decimals: int = 1, 
     if points:
         panel.max_data_points(points)
     if unit == units.PercentUnit:
-        panel.axis_soft_max(LEAST_SHARE)
+        panel.axis_soft_max(high)
     if limit:
-        panel.override_by_name(LIMIT, [fixed(RED), model.DynamicConfigValue(
-            id_val="custom.lineStyle", value={"fill": "dash", "dash": [8, 6]})])
+        panel.override_by_name(LIMIT, [fixed(RED), DASHES])
     if log:
         panel.scale_distribution(common.ScaleDistributionConfig().type(kinds.ScaleDistribution.LOG).log(10))
     made = dressed(panel.build(), say, unit, decimals)
@@ -63,6 +86,7 @@ def by_label(say: Say, unit: str, *queries: tuple[str, str], decimals: int = 1, 
     assert made.field_config.defaults is not None
     palette = model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME if by_name else model.FieldColorModeId.PALETTE_CLASSIC
     made.field_config.defaults.color = model.FieldColor(mode=palette)
+    made.field_config.overrides += [one.override() for one in known]
     return made
 
 

@@ -37,6 +37,17 @@ def since(severity: str, **matchers: str) -> str:
     return f"(time() - {began}) and ignoring (alertstate) {firing}"
 
 
+SEVERITIES = {"1": "critical", "2": "warning", "3": "info"}
+"""Words for what ``ranked`` makes of a severity."""
+
+
+def ranked(expr: str) -> str:
+    """The series with a number in place of their severity: a table sorts the worst first by it."""
+    for rank, word in SEVERITIES.items():
+        expr = f'label_replace({expr}, "severity", "{rank}", "severity", "{word}")'
+    return expr
+
+
 def fact(name: str, *, offset: str = "", **matchers: str) -> str:
     """A gauge once per fact: two exporters on the same database say the same thing, they do not add up."""
     return f"max without (job, instance) ({selector(name, offset=offset, **matchers)})"

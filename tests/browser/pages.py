@@ -33,15 +33,21 @@ class Browser:
         return reports
 
 
+def found_chromium() -> str:
+    """Where Chromium is; skips, with the reason, where it is missing."""
+    names = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
+    chromium = next(filter(None, (shutil.which(name) for name in names if name)), None)
+    if chromium is None:
+        pytest.skip("Chromium is neither on PATH nor in CHROMIUM: nothing is drawn")
+    return chromium
+
+
 def browser() -> Browser:
     """The browser with the newest page; skips, with the reason, where Node.js, npm or Chromium are missing."""
     for program in ("node", "npm", "make"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not on PATH: the dashboards are not drawn")
-    names = [os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome"]
-    chromium = next(filter(None, (shutil.which(name) for name in names if name)), None)
-    if chromium is None:
-        pytest.skip("Chromium is neither on PATH nor in CHROMIUM: the dashboards are not drawn")
+    chromium = found_chromium()
     made = subprocess.run(["make", "--silent", "grafana/preview/dist/index.html"], cwd=ROOT, capture_output=True,
                           text=True, timeout=INSTALL_SECONDS, check=False)
     # Without a registry there are no packages; a broken page must not pass for that.

@@ -18,8 +18,8 @@ EMPTY: Stated = {uid: empty(uid) for uid in STATED}
 
 CUT: Stated = {
     "sales-home": dict.fromkeys((19, 23), PHONE),
-    "sales-alerts": {11: PHONE},
-    "sales-anomalies": {6: LABELS, 7: PHONE, 23: LABELS},
+    "sales-alerts": {11: PHONE, 19: PHONE},
+    "sales-anomalies": dict.fromkeys((6, 23), PHONE),
     "sales-api": {7: LONG, 15: PHONE},
     "sales-exporter": {6: PHONE, 45: PHONE},
     "sales-slo": {5: PHONE},

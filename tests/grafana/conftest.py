@@ -13,5 +13,5 @@ from tests.support.databases import Databases
 @pytest.fixture(scope="session")
 def world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A company, its applications and its sidecar in a real Prometheus."""
-    with living(databases.fresh(), tmp_path_factory.mktemp("dashboards")) as alive:
+    with living(databases.fresh(lasting=True), tmp_path_factory.mktemp("dashboards")) as alive:
         yield alive

@@ -67,6 +67,11 @@ def query(board: Board, expr: str) -> None:
     first(board, "timeseries")["targets"][0]["expr"] = expr.replace("BAR", BAR)
 
 
+def renamed(panel: Board, name: str) -> None:
+    """Call the second query and what is said of it something else."""
+    panel["targets"][1]["legendFormat"] = panel["fieldConfig"]["overrides"][0]["matcher"]["options"] = name
+
+
 def steps(board: Board) -> list[Board]:
     return next(panel["fieldConfig"]["defaults"]["thresholds"]["steps"] for panel in panels(board)
                 if len(panel["fieldConfig"]["defaults"]["thresholds"]["steps"]) > 1)
@@ -90,8 +95,13 @@ MUTATIONS: dict[str, Callable[[Board], object]] = {
         value="percnt"),
     "override of nothing": lambda board: first(board, "stat")["fieldConfig"]["overrides"][0]["matcher"].update(
         options="nothing"),
+    "override of a name with a variable": lambda board: renamed(first(board, "stat"), "in $window"),
     "no description": lambda board: first(board, "stat").update(description=""),
     "no empty text": lambda board: first(board, "table")["fieldConfig"]["defaults"].pop("noValue"),
+    "long text in large letters": lambda board: first(board, "stat")["fieldConfig"]["defaults"].update(
+        noValue=first(board, "stat")["description"].rpartition(":")[0]),
+    "remedy told nowhere": lambda board: first(board, "stat").update(
+        description="Amounts of all deals that were won in the window"),
     "no legend": lambda board: first(board, "timeseries")["options"]["legend"].update(showLegend=False),
     "no zero": lambda board: first(board, "bargauge")["fieldConfig"]["defaults"].pop("min"),
     "same id": lambda board: first(board, "table").update(id=1),

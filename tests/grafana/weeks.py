@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sales_exporter.demo.binaries import obtain
-from sales_exporter.demo.history import Quietly, serving
-from sales_exporter.demo.history import world as two_weeks
-from sales_exporter.grafana.document import Board, source_of, written
+from sales_exporter.demo.history import Grain, History, serving
+from sales_exporter.grafana.document import Board, length, source_of, written
 from sales_exporter.grafana.structure import SHARED
 from tests.grafana.boards import ROOT
 from tests.grafana.server import Prometheus
 from tests.grafana.world import escaped
 
-LENGTHS = {"m": 60, "h": 3_600, "d": 86_400}
 FINEST = 11_000
 """Points that Prometheus answers at most."""
 POINTS = 200
 """Points of a line that a screen has room for."""
 SAMPLES = 300
 """Seconds between two samples of the past; live it is ten."""
+LOOKBACK = Grain().lookback
+"""How long a sample of the past holds."""
 Series = dict[str, Any]
 
 
@@ -74,35 +70,14 @@ class Weeks:
                                     max(60, span // FINEST))
 
 
-def length(board: Board) -> int:
-    """Seconds of the time range that a dashboard opens with."""
-    number, unit = re.fullmatch(r"now-(\d+)([mhd])", board["time"]["from"]).groups()
-    return int(number) * LENGTHS[unit]
-
-
 @contextlib.contextmanager
-def living() -> Iterator[Weeks]:
-    """The two weeks for the length of a block."""
-    programs = obtain(ROOT / ".sales-exporter", print)
-    # Not below pytest's folder: PostgreSQL's own user has to get there.
-    folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
-    folder.chmod(0o711)
-    try:
-        made = two_weeks(folder, programs, Quietly())
-        shutil.rmtree(folder / "postgres", ignore_errors=True)
-        with serving(made, programs) as url:
-            yield Weeks(Prometheus(url), made.end)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def living(made: History) -> Iterator[Weeks]:
+    """The two weeks on a server of their own, for the length of a block."""
+    with serving(made, obtain(ROOT / ".sales-exporter", print)) as url:
+        yield Weeks(Prometheus(url), made.end)
 
 
-@contextlib.contextmanager
-def standing(url: str, end: float) -> Iterator[Weeks]:
+def standing() -> Weeks | None:
     """The same on a server that runs already, for who writes a dashboard: SALES_TEST_WEEKS=URL,END."""
-    yield Weeks(Prometheus(url), end)
-
-
-def weeks() -> contextlib.AbstractContextManager[Weeks]:
-    """The two weeks: made, or those that SALES_TEST_WEEKS names."""
     url, _, end = os.environ.get("SALES_TEST_WEEKS", "").partition(",")
-    return standing(url, float(end)) if url else living()
+    return Weeks(Prometheus(url), float(end)) if url else None

@@ -41,11 +41,10 @@ APPLICATION_MINUTES = 90
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A Prometheus with today and a week ago, the day before each, what the exporter said last, and the samples."""
+    """A Prometheus with today and a week ago, the day before each, and what the exporter said last."""
 
     prometheus: Prometheus
     said: dict[str, float]
-    past: Path
 
 
 @contextlib.contextmanager
@@ -76,7 +75,7 @@ def living(database: Database, folder: Path) -> Iterator[World]:
     config = folder / "prometheus.yml"
     config.write_text("global: {scrape_interval: 10s}\n")
     with serving(folder / "tsdb", config) as prometheus:
-        yield World(prometheus, now, folder / "past.om")
+        yield World(prometheus, now)
 
 
 def spoken(database: Database, moment: float) -> tuple[dict[str, float], dict[str, float]]:

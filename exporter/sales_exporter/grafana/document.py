@@ -11,6 +11,8 @@ Board = dict[str, Any]
 RATE_INTERVAL, RANGE = 310, 3600
 """Seconds that Grafana would fill in: a step of five minutes and a scrape interval; the time range."""
 
+_LENGTHS = {"m": 60, "h": 3_600, "d": 86_400}
+_RANGE = re.compile(r"now-(\d+)([mhd])")
 _VARIABLE = re.compile(r"\$\{?(?!__)([a-zA-Z]\w*)(?::\w+)?\}?")
 _LABEL_VALUES = re.compile(r"label_values\((.+),\s*(\w+)\)")
 _BUILT_IN = "-- Grafana --"
@@ -37,6 +39,12 @@ def expressions(board: Board) -> Iterator[tuple[str, str]]:
         asked = source_of(variable)
         if asked is not None:
             yield f"variable {variable['name']}", asked[0]
+
+
+def length(board: Board) -> int:
+    """Seconds of the time range that a dashboard opens with; an hour for one that does not end now."""
+    found = _RANGE.fullmatch(board.get("time", {}).get("from", ""))
+    return int(found[1]) * _LENGTHS[found[2]] if found else RANGE
 
 
 def named(panel: Board) -> str:

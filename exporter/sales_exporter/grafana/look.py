@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Set
 
-from sales_exporter.grafana.document import Board
+from sales_exporter.grafana.document import Board, used
 
 WITH_LEGEND = frozenset({"timeseries", "barchart", "statetimeline", "piechart"})
+LARGE = frozenset({"stat", "gauge", "bargauge"})
+"""Kinds that draw what they say when empty in one line, in letters as large as its length allows."""
+LONGEST = 32
+"""Characters of such a line that can be read in a panel of a sixth of a page."""
 SHORTEST = 40
 """Characters below which a description cannot say how a number is defined."""
 
@@ -26,8 +30,11 @@ def defects(panel: Board, units: Set[str]) -> Iterator[str]:
 def _texts(panel: Board) -> Iterator[str]:
     if not panel.get("title") or len(panel.get("description", "")) < SHORTEST:
         yield "needs a title and a description that says how the number is defined"
-    if not panel["fieldConfig"]["defaults"].get("noValue"):
+    empty = panel["fieldConfig"]["defaults"].get("noValue", "")
+    if not empty:
         yield "does not say what to configure when it is empty"
+    if panel["type"] in LARGE and (len(empty) > LONGEST or f"{empty}:" not in panel.get("description", "")):
+        yield f"when empty it has to say in {LONGEST} characters what is missing, and in its description what to do"
     if panel["type"] in WITH_LEGEND and not panel["options"]["legend"]["showLegend"]:
         yield "needs a legend"
 
@@ -78,5 +85,8 @@ def _overrides(panel: Board) -> Iterator[str]:
     for step in panel.get("transformations", []):
         names |= set(step["options"].get("renameByName", {}).values())
     for override in panel["fieldConfig"]["overrides"]:
-        if override["matcher"]["id"] == "byName" and override["matcher"]["options"] not in names:
-            yield f"override for {override['matcher']['options']!r}, which no query gives"
+        name = override["matcher"]["options"]
+        if override["matcher"]["id"] == "byName" and name not in names:
+            yield f"override for {name!r}, which no query gives"
+        if override["matcher"]["id"] == "byName" and used(name):
+            yield f"override for {name!r}: Grafana fills in the variable of a legend, but not of an override"

@@ -40,7 +40,7 @@ def registry(rules: Path) -> dict[str, Series]:
     for home, metrics in {"application": instrumented(), "sidecar": judged(), "exporter": of_exporter}.items():
         for metric in metrics:
             known |= _series(metric, home)
-    alert = frozenset({"alertname", "severity", "team", "category", "service", *TARGET})
+    alert = frozenset({"alertname", "severity", "team", "category", "service", "slo", *TARGET})
     known |= {"ALERTS": Series("gauge", alert | {"alertstate"}, "rules"),
               "ALERTS_FOR_STATE": Series("gauge", alert, "rules")}
     for path in sorted((rules / "recording").glob("*.yml")):

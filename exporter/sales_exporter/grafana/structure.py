@@ -97,7 +97,7 @@ def _links(board: Board, uids: Set[str]) -> Iterator[str]:
         if link.get("type") == "dashboards":
             if not link.get("tags"):
                 yield f"{where}link {link['title']}: has no tag"
-        elif not _leads_somewhere(link.get("url", ""), uids):
+        elif not _leads_somewhere(link.get("url", ""), uids, variables(board)):
             yield f"{where}link {link['title']}: leads nowhere"
 
 
@@ -126,8 +126,12 @@ def _carried(board: Board) -> Iterator[str]:
             yield f"{where}link {link['title']}: does not carry cluster, tenant and time"
 
 
-def _leads_somewhere(url: str, uids: Set[str]) -> bool:
+def _leads_somewhere(url: str, uids: Set[str], known: Set[str]) -> bool:
     dashboard = re.match(r"/d/([\w-]+)", url)
+    # Another server, whose address is a variable.
+    server = re.match(r"\$\{(\w+)\}/", url)
+    if server:
+        return server[1] in known
     return dashboard[1] in uids if dashboard else url.startswith(_LOCAL_PAGES)
 
 

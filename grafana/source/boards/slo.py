@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 from grafana.source.board import Folded, board, labels_of
-from grafana.source.panels import BLUE, GREY, ORANGE, RED, TEXT, Figure, Line, Say, lines, rows, states, stats
-from grafana.source.plots import by_label
+from grafana.source.panels import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    TEXT,
+    Figure,
+    Line,
+    Say,
+    lines,
+    rows,
+    states,
+    stats,
+)
+from grafana.source.plots import Known, by_label
 from grafana.source.promql import ALIVE, alerts, placed
 from grafana.source.sdk import model, units
 
 FOLDER = "Platform"
+OBJECTIVES = (Known("api_availability .+", BLUE), Known("api_latency .+", ORANGE), Known("data_freshness .+", SKY),
+              Known("call_first_response .+", GREEN), Known("scoring_availability .+", PINK))
+"""Those that are shipped."""
 LEFT = "slo:error_budget_remaining:ratio"
 BURN = "slo:burn_rate:ratio"
 ABOUT = ("job", "agent_kind", "model")
 """Labels that say what an objective is about; each has at most one of them."""
 LOAD = "No objective is recorded: load alert_rules/recording/slo.yml (docs/alerts.md)"
 BUDGET = ((-1e9, RED), (0.0, ORANGE), (0.25, BLUE))
+PAIRED = (
+    Known("5m|1h", RED), Known("30m|6h", ORANGE), Known("2h|1d", BLUE), Known("3d", GREEN), Known("30d", GREY),
+    Known("5m|30m|2h", dashed=True),
+)
+"""Windows of the burn rate: those that an alert needs both of look alike."""
 RATES = ((0.0, TEXT), (1.0, ORANGE), (6.0, RED))
 
 
@@ -120,7 +144,8 @@ def budgets() -> model.Panel:
         Say(6, "Budget left",
             "What was left of the budget of the 30 days before each moment. It recovers as bad days leave the window.",
             LOAD),
-        units.PercentUnit, (each(LEFT), "{{slo}} {{what}}"), decimals=0, many=False,
+        units.PercentUnit, (each(LEFT), "{{slo}} {{what}}"), decimals=0, many=False, known=OBJECTIVES,
+        high=1,
     )
 
 
@@ -129,7 +154,7 @@ def rates() -> model.Panel:
         Say(7, "Burn rate, $window",
             "How many times as fast as it lasts the budget was spent in the window before each moment.",
             LOAD),
-        units.NoUnit, (each(BURN, window="$window"), "{{slo}} {{what}}"), decimals=1, many=False,
+        units.NoUnit, (each(BURN, window="$window"), "{{slo}} {{what}}"), decimals=1, many=False, known=OBJECTIVES,
     )
 
 
@@ -137,17 +162,20 @@ def windows() -> model.Panel:
     return by_label(
         Say(8, "Burn of $one by window",
             "The burn rate of one objective over every window, the worst of what it is about: short windows show "
-            "whether it goes on, long ones what it cost.", LOAD),
+            "whether it goes on, long ones what it cost. The two windows of an alert have one colour, the short one is "
+            "dashed; that of 3d is 6h.", LOAD),
         units.NoUnit, (f"max by (window) ({placed(BURN, slo='$one')})", "{{window}}"), decimals=1, many=False,
+        known=PAIRED,
     )
 
 
 def history() -> model.Panel:
     fired = alerts("critical|warning", alertname="~Sales.+BudgetBurn")
     return states(
-        Say(9, "When budgets burned too fast", "Each alert on a burn rate that fired within the time range, and when.",
+        Say(9, "When budgets burned too fast",
+            "When an alert on the burn rate of an objective fired within the time range, by objective and severity.",
             "No burn alert fired within the time range"),
-        f"0 * max by (alertname, severity) ({fired})", "{{alertname}} ({{severity}})", "quiet", "burned",
+        f"0 * max by (slo, severity) ({fired})", "{{slo}}, {{severity}}", "quiet", "burned",
     )
 
 
@@ -155,6 +183,7 @@ def events() -> model.Panel:
     return by_label(
         Say(21, "Events judged in 30 d", "Requests, calls or minutes that each objective rests on.", LOAD),
         units.LocaleFormat, (each("slo:events:increase", window="30d"), "{{slo}} {{what}}"), decimals=0, many=False,
+        known=OBJECTIVES,
     )
 
 

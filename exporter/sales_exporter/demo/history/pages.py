@@ -21,6 +21,8 @@ from sales_exporter.errors import StackError
 BETWEEN = 12.0
 """Seconds between the two pages of a server."""
 SETTLE = 180.0
+EPHEMERAL = 32_768
+"""From here on Linux gives ports to connections."""
 
 
 def read(reader: Login, programs: Binaries, folder: Path) -> Mapping[str, Page]:
@@ -94,8 +96,10 @@ def _wait(done: Callable[[], bool]) -> None:
 
 
 def _offset() -> int:
-    """A distance from the usual ports at which all of ours are free."""
-    for offset in random.sample(range(5_000, 40_000), 50):
+    """A distance from the usual ports at which all of ours are free; a connection could take one above EPHEMERAL
+    before its server does.
+    """
+    for offset in random.sample(range(1_000, EPHEMERAL - max(PORTS.values())), 50):
         if all(_free(port + offset) for port in PORTS.values()):
             return offset
     raise StackError("no free ports were found")

@@ -16,7 +16,7 @@ from sales_exporter.demo import generator
 from sales_exporter.demo.binaries import Binaries
 from sales_exporter.demo.filling import Report
 from sales_exporter.demo.generator import Preset
-from sales_exporter.demo.history import sidecar
+from sales_exporter.demo.history import desk, sidecar
 from sales_exporter.demo.history.build import History, Plan, build, target
 from sales_exporter.demo.history.faults import Fault
 from sales_exporter.demo.history.servers import Page
@@ -68,13 +68,13 @@ def plan() -> Plan:
     gap = made.end - 30 * HOUR + 20 * MINUTE
     watched = " ".join(f"{one.query} {one.denominator}" for one in load([_watches()]))
     read = mentioned(_rules()) | frozenset(_WORD.findall(watched))
-    return Plan(made, DAYS, RECENT, script(made.end), gaps=((gap, gap + 4 * MINUTE),), ruled=read)
+    return Plan(made, DAYS, RECENT, script(made.end), gaps=((gap, gap + 4 * MINUTE),), ruled=read, evenly=True)
 
 
 def world(folder: Path, programs: Binaries, report: Report, known: Mapping[str, Page] | None = None) -> History:
     """Blocks of the world in ``folder/tsdb``, with the alerts that fired and what the rules recorded.
 
-    Takes about 90 s of CPU time. Start a Prometheus on them with ``History.flags()``.
+    The same on every machine. Takes about two minutes of CPU time. Start a Prometheus on them with ``History.flags()``.
 
     Raises:
         StackError: a server did not come up, or promtool refused something.
@@ -88,7 +88,9 @@ def world(folder: Path, programs: Binaries, report: Report, known: Mapping[str, 
         found = sidecar.findings(url, moments, [_watches()])
     batch = Batch(found, moments[0], target("sidecar"), Steps(round(SIDECAR_STEP), round(SIDECAR_STEP)))
     make_blocks_of(programs.promtool, [batch], made.end + 1, made.tsdb, lambda done, total: None)
-    ruled(made, programs, rules, span, report)
+    outcomes = ruled(made, programs, rules, span, report)
+    batch = Batch(desk.shown(outcomes, span, SEED), span.since, target("sidecar"), Steps(round(STEP), round(STEP)))
+    make_blocks_of(programs.promtool, [batch], made.end + 1, made.tsdb, lambda done, total: None)
     return made
 
 

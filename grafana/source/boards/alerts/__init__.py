@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from grafana.source.board import Folded, board, labels_of
-from grafana.source.boards.alerts import delivery, firing
+from grafana.source.board import Folded, board, hidden, labels_of
+from grafana.source.boards.alerts import delivery, desk, firing
+from grafana.source.promql import placed
 from grafana.source.sdk import model
 
 FOLDER = "Alerts"
@@ -19,7 +20,9 @@ def build() -> model.Dashboard:
             (4, [(4, firing.critical()), (4, firing.warning()), (4, firing.info()), (4, firing.oldest()),
                  (4, delivery.failing()), (4, firing.watchdog())]),
             (10, [(24, firing.listed())]),
-            (8, [(12, firing.by_severity()), (12, firing.by_team())]),
+            (4, [(6, desk.nobody()), (6, desk.to_acknowledge()), (6, desk.to_resolve()), (6, desk.escalated())]),
+            (10, [(24, desk.listed())]),
+            (8, [(8, desk.over_time()), (8, firing.by_severity()), (8, firing.by_team())]),
             (9, [(12, firing.flapping()), (12, firing.longest())]),
             (8, [(8, delivery.notices()), (8, delivery.failures()), (8, delivery.known())]),
             Folded(40, "How alerts get there", [
@@ -30,6 +33,7 @@ def build() -> model.Dashboard:
         [
             labels_of("team", "Team", 'ALERTS{alertstate="firing",cluster=~"$cluster|",tenant=~"$tenant|"}', "team",
                       several=True),
+            hidden(labels_of("desk", "Alert desk", placed("sales_desk_info"), "url")),
         ],
         anchor="alertmanager_alerts",
         near={"sales-home": "Executive", "sales-anomalies": "Anomalies", "sales-exporter": "Exporter"}, tags=["alerts"],

@@ -22,7 +22,7 @@ def failing() -> model.Panel:
         Say(5, "Notices that failed",
             "Attempts to notify that failed of all attempts in the last hour, all integrations together, and in the "
             "time range. Alertmanager tries again; above 1 % somebody may not have heard.",
-            "No notice was sent lately, or no receiver has an integration (docs/alerts.md)"),
+            "No notice was sent lately: none was due, or no receiver has an integration (docs/alerts.md)"),
         Figure("last hour", _share("1h"), units.PercentUnit, 1, ((0, BLUE), (0.01, ORANGE), (0.1, RED))),
         Figure("in the range", _share("$__range"), units.PercentUnit, 1),
     )

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from grafana.source.panels import BLUE, GREY, ORANGE, RED, SKY, TEXT, Figure, Line, Say, lines, linked, rows, stats
-from grafana.source.plots import by_label
-from grafana.source.promql import ALIVE, alerts, since
+from grafana.source.firing import opened
+from grafana.source.panels import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    RED,
+    SKY,
+    TEXT,
+    Figure,
+    Line,
+    Say,
+    lines,
+    rows,
+    stats,
+)
+from grafana.source.plots import Known, by_label
+from grafana.source.promql import ALIVE, alerts, ranked, since
 from grafana.source.sdk import model, units
 
 ANY = "critical|warning|info"
 REAL = {"alertname": "!Watchdog", "team": "~$team"}
 LOAD = "The Watchdog alert does not fire: the alert rules are not loaded or not evaluated"
+TEAMS = (Known("platform", BLUE), Known("sales-ops", ORANGE), Known("ml", GREEN), Known("exec", PINK))
+"""Those of the shipped rules."""
 STARTS = alerts(ANY, **REAL).replace("ALERTS", "ALERTS_FOR_STATE").replace('alertstate="firing",', "")
 
 
@@ -42,7 +60,7 @@ def oldest() -> model.Panel:
         Say(4, "Longest firing",
             "How long the condition of the critical or warning alert that has fired the longest has held: what "
             "everybody has got used to.",
-            "No critical or warning alert fires"),
+            "No alert fires: none that is critical or a warning, so none has an age"),
         Figure("holds for", longest, units.Seconds, 0),
     )
 
@@ -59,18 +77,18 @@ def watchdog() -> model.Panel:
 
 def listed() -> model.Panel:
     by = "severity, alertname, team, service, category"
-    held = f"max by ({by}) ({since(ANY, **REAL)})"
+    held = ranked(f"max by ({by}) ({since(ANY, **REAL)})")
     panel = rows(
         Say(7, "Firing now",
             "Each alert that fires, with how many series it fires for and for how long its condition has held, "
             "critical ones first. A click opens the rule, which has its runbook.",
             "Nothing fires"),
         {"severity": "Severity", "alertname": "Alert", "team": "Team", "service": "About", "category": "Category"},
-        Figure("Series", f"count by ({by}) ({alerts(ANY, **REAL)})", units.LocaleFormat, 0, width=80),
+        Figure("Series", ranked(f"count by ({by}) ({alerts(ANY, **REAL)})"), units.LocaleFormat, 0, width=80),
         Figure("For", held, units.Seconds, 1, width=100), sort="Severity", descending=False,
         widths={"Severity": 90, "Alert": 290},
     )
-    return linked(panel, "Alert", "Open the alert rule", "/alerting/list?search=${__value.text}")
+    return opened(panel)
 
 
 def by_severity() -> model.Panel:
@@ -90,6 +108,7 @@ def by_team() -> model.Panel:
         Say(9, "Firing by team", "Critical and warning alerts that fired at each moment, by who has to do something.",
             "No critical or warning alert fired within the time range"),
         units.LocaleFormat, (f"count by (team) ({alerts('critical|warning', **REAL)})", "{{team}}"), decimals=0,
+        known=TEAMS,
     )
 
 

@@ -19,9 +19,9 @@ def build() -> model.Dashboard:
         [
             (4, [(5, headline.alarming()), (5, headline.oddest()), (5, headline.budget()), (5, headline.judging()),
                  (4, headline.watched())]),
-            (8, [(15, judged.odd_now()), (9, judged.findings())]),
+            (8, [(14, judged.odd_now()), (10, judged.findings())]),
             (9, [(16, judged.level()), (8, judged.chosen_score())]),
-            (8, [(12, judged.strips()), (12, judged.scores())]),
+            (8, [(16, judged.strips()), (8, judged.scores())]),
             (5, [(24, outlook.insights())]),
             Folded(40, "Forecasts and capacity", [
                 (8, [(12, outlook.forecast()), (12, outlook.exhaustion())]),

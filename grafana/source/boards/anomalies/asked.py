@@ -5,6 +5,10 @@ from __future__ import annotations
 from grafana.source.promql import selector
 
 RANGE = "$__range"
+LABELS = 4
+"""Labels of which only the values are told; where a series has more, its text stays as it is."""
+_QUOTED, _BARE = r'\\w+=\"([^\"]*)\"', r"\\w+=([^,]*)"
+"""A name and its value, within a string of PromQL."""
 BEGINS = 0.5
 """Score from which a series begins to alarm."""
 
@@ -17,11 +21,19 @@ def judged(name: str, **matchers: str) -> str:
 
 
 def told(expr: str) -> str:
-    """The series with a label ``what``: its own labels, those of the dashboard's cluster and tenant left out."""
+    """The series with a label ``what``: the values of its labels, the dashboard's cluster and tenant left out."""
     steps = [("series", _without("cluster"), "$1$2"), ("what", _without("tenant"), "$1$2"), ("what", ",?(.*)", "$1"),
              ("what", "^$", "all")]
     for source, pattern, groups in steps:
         expr = f'label_replace({expr}, "what", "{groups}", "{source}", "{pattern}")'
+    return values(expr, "what", _QUOTED, ",")
+
+
+def values(expr: str, label: str, pair: str = _BARE, between: str = ", ") -> str:
+    """The series with the values alone in a label that is a list of names and values, such as ``a=1, b=2``."""
+    for count in range(1, LABELS + 1):
+        groups = ", ".join(f"${number}" for number in range(1, count + 1))
+        expr = f'label_replace({expr}, "{label}", "{groups}", "{label}", "{between.join([pair] * count)}")'
     return expr
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from grafana.source.boards.anomalies.asked import BEGINS, highest, judged, most, told
+from grafana.source.boards.anomalies.asked import BEGINS, highest, judged, most, told, values
 from grafana.source.boards.anomalies.headline import START
-from grafana.source.panels import BLUE, GREY, ORANGE, Figure, Line, Say, lines, linked, rows, states
+from grafana.source.panels import BLUE, GREY, ORANGE, Figure, Line, Say, lines, linked, rows, states, worded
 from grafana.source.plots import by_label
-from grafana.source.promql import selector
+from grafana.source.promql import SEVERITIES, ranked, selector
 from grafana.source.sdk import model, units
 
 CHOSEN = {"watch": "$watch", "series": "$series"}
@@ -28,12 +28,12 @@ def odd_now() -> model.Panel:
             "by chance. A click on the watch shows it below.",
             "Nothing is odd now"),
         {"watch": "Watch", "what": "Of"},
-        Figure("Value", figure("sales_anomaly_level"), units.Short, 2, width=90),
-        Figure("Expected", figure("sales_anomaly_expected"), units.Short, 2, width=90),
-        Figure("From", figure("sales_anomaly_lower"), units.Short, 2, width=80),
-        Figure("To", figure("sales_anomaly_upper"), units.Short, 2, width=80),
+        Figure("Value", figure("sales_anomaly_level"), units.Short, 2, width=80),
+        Figure("Expected", figure("sales_anomaly_expected"), units.Short, 2, width=85),
+        Figure("From", figure("sales_anomaly_lower"), units.Short, 2, width=70),
+        Figure("To", figure("sales_anomaly_upper"), units.Short, 2, width=70),
         Figure("Confidence", figure("sales_anomaly_confidence_ratio"), units.PercentUnit, 1, width=115),
-        sort="Confidence", hidden=("series",),
+        sort="Confidence", hidden=("series",), widths={"Watch": 125},
     )
     return linked(panel, "Watch", "Show it in its range", HERE)
 
@@ -42,15 +42,16 @@ def findings() -> model.Panel:
     finding = f"max by (severity, kind, entity, watch) ({selector('sales_finding_active')}) == 1"
     # What is odd of several series with nothing in common has no entity.
     finding = f'label_replace({finding}, "entity", "all", "entity", "^$")'
-    return rows(
+    panel = rows(
         Say(7, "Findings that stand",
             "What is raised as an alert: an anomaly of one or more series with one cause, drift of a model, advice to "
             "train it anew, or a capacity that runs out.",
             "No finding stands"),
         {"severity": "Severity", "kind": "Kind", "entity": "What", "watch": "Watch"},
-        Figure("Stands", finding, units.NoUnit, 0), sort="Severity", descending=False, hidden=("Value",),
-        widths={"Severity": 80, "Kind": 90},
+        Figure("Stands", values(ranked(finding), "entity"), units.NoUnit, 0), sort="Severity", descending=False,
+        hidden=("Value",), widths={"Severity": 80, "Kind": 90, "Watch": 125},
     )
+    return worded(panel, "Severity", SEVERITIES)
 
 
 def level() -> model.Panel:
@@ -98,5 +99,5 @@ def scores() -> model.Panel:
             "on a series begins to alarm.",
             f"No series is judged: {START}"),
         units.NoUnit, (told(most(judged("sales_anomaly_score"), highest("sales_anomaly_score"), SHOWN)),
-                       "{{watch}} {{what}}"), decimals=2, many=False,
+                       "{{watch}} {{what}}"), decimals=2, many=False, by_name=False,
     )

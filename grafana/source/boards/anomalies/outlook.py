@@ -34,7 +34,7 @@ def forecast() -> model.Panel:
             "No forecast that is old enough: the sidecar makes them once it knows a week of a series"),
         units.Short,
         Line("Came", f"avg ({selector('sales_anomaly_level', **WATCH)})", BLUE),
-        Line("Forecast, made $horizon before", made_before("0.5"), ORANGE, dashed=True, lower=made_before("0.05"),
+        Line("Forecast", made_before("0.5"), ORANGE, dashed=True, lower=made_before("0.05"),
              upper=made_before("0.95")),
         decimals=2,
     )

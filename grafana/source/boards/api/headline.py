@@ -28,7 +28,7 @@ def serving() -> model.Panel:
         Say(1, "Requests",
             f"Finished requests per second {RECENT}, of all instances together, and how many instances answered any. "
             "Streams and websockets are not among them.",
-            f"No request lately. If there should be: {CONFIGURE}"),
+            f"No request lately: if there should be, {CONFIGURE}"),
         Figure("per second", rate(f"{REQUESTS}_count"), units.RequestsPerSecond, 2),
         Figure("instances", f"count({each} > 0)", units.LocaleFormat, 0),
         interval=WINDOW,
@@ -54,7 +54,7 @@ def slow() -> model.Panel:
             f"Time from the start of a request to the last byte of its answer, {RECENT}: 19 of 20 requests took p95 "
             "or less, half of them p50. Interpolated within a bucket, and never above 10 s, the last bound. "
             "From 0.5 s orange, from 1 s red, as the alert.",
-            f"No request lately. If there should be: {CONFIGURE}"),
+            f"No request lately: if there should be, {CONFIGURE}"),
         Figure("p95", quantile(0.95, REQUESTS), units.Seconds, 1, SLOW),
         Figure("p50", quantile(0.5, REQUESTS), units.Seconds, 1),
         interval=WINDOW,
@@ -67,7 +67,7 @@ def first_byte() -> model.Panel:
         Say(4, "Time to first byte",
             f"Time from the start of a request to the first byte of its answer, {RECENT}, streamed answers among them: "
             "how long people look at nothing. Half took p50 or less, 19 of 20 took p95 or less.",
-            "Only our middleware measures it; OpenTelemetry does not (docs/instrumentation.md)"),
+            "Not measured: only our middleware does, OpenTelemetry does not (docs/instrumentation.md)"),
         Figure("p95", quantile(0.95, name), units.Seconds, 1),
         Figure("p50", quantile(0.5, name), units.Seconds, 1),
         interval=WINDOW,
@@ -80,7 +80,7 @@ def active() -> model.Panel:
             "Requests that are being answered now, of all routes: the load that no finished request shows yet. 'most' "
             "is the highest number of one instance in the time range. A level that climbs while the rate does not is "
             "an application that hangs.",
-            f"No application reports active requests: {CONFIGURE}"),
+            f"Active requests are not told: {CONFIGURE}"),
         Figure("now", level("http_server_active_requests", routes=False), units.LocaleFormat, 0),
         Figure("most", _most("http_server_active_requests"), units.LocaleFormat, 0),
     )
@@ -90,7 +90,7 @@ def lasting() -> model.Panel:
     return stats(
         Say(6, "Open connections",
             "Streamed answers that are being sent and websockets that are open now, of the chosen routes.",
-            "No streams and no websockets so far, or not measured: only our middleware counts them"),
+            "No stream and no websocket: none so far, or not measured, as only our middleware counts them"),
         Figure("streams", level("http_server_streams_open"), units.LocaleFormat, 0),
         Figure("websockets", level("websocket_server_connections_open"), units.LocaleFormat, 0),
     )

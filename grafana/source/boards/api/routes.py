@@ -9,7 +9,7 @@ from grafana.source.plots import POINTS, buckets, by_label
 from grafana.source.sdk import model, units
 
 SENT, RECEIVED = "http_server_response_body_size_bytes", "http_server_request_body_size_bytes"
-NOTHING = f"No request in this time range. If there should be: {CONFIGURE}"
+NOTHING = f"No request in this time range: if there should be, {CONFIGURE}"
 AS_TEMPLATES = ("Routes are templates of the application, such as /leads/{lead_id}; paths without one are 'unmatched', "
                 "and routes above the limit '(other)'.")
 
@@ -75,7 +75,7 @@ def slowest() -> model.Panel:
             "Requests of the last fifteen minutes (more when the time range is long) by application and route: how "
             "long they took, how many there were and which share failed. Quantiles of few requests jump about: look at "
             "the count too. A click on a route shows this page for it alone.",
-            f"No request lately. If there should be: {CONFIGURE}"),
+            f"No request lately: if there should be, {CONFIGURE}"),
         {"http_route": "Route", "job": "Job"},
         Figure("p95", quantile(0.95, REQUESTS, *by), units.Seconds, 1, SLOW, width=90),
         Figure("p50", quantile(0.5, REQUESTS, *by), units.Seconds, 1, width=90),
@@ -94,7 +94,7 @@ def first_bytes() -> model.Panel:
         Say(16, "Time to first byte by route, p95",
             "From the start of a request to the first byte of its answer, streamed answers among them: 19 of 20 took "
             "this or less. The five slowest routes of the time range.",
-            "Only our middleware measures it; OpenTelemetry does not (docs/instrumentation.md)"),
+            "Not measured: only our middleware does, OpenTelemetry does not (docs/instrumentation.md)"),
         units.Seconds, (f"({quantile(0.95, name, 'http_route')}) {slow}", "{{http_route}}"), interval="1m",
         many=False)
 

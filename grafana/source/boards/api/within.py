@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from grafana.source.board import Folded
 from grafana.source.boards.api.asked import LEAST, RANGE, count, level, quantile, rate
+from grafana.source.boards.calls.asked import ENDED, UNDER_WAY
 from grafana.source.panels import Figure, Say, rows
 from grafana.source.plots import by_label
 from grafana.source.sdk import model, units
@@ -95,7 +96,8 @@ def calls() -> model.Panel:
         Say(55, "Calls ended",
             "Calls per minute that ended, as the applications saw them, by who called and how it went. A webhook that "
             "comes twice counts twice here and is one row in the database.", NO_RECORDER),
-        units.CountsPerMinute, (f"60 * {ended}", "{{agent_kind}} {{outcome}}"), interval="1m", many=False)
+        units.CountsPerMinute, (f"60 * {ended}", "{{agent_kind}} {{outcome}}"), interval="1m", many=False,
+        known=ENDED)
 
 
 def active_calls() -> model.Panel:
@@ -104,7 +106,7 @@ def active_calls() -> model.Panel:
             "Calls that go on now, of those that are recorded as they go on, by direction and who calls.", NO_RECORDER),
         units.LocaleFormat,
         (level("sales_app_calls_active", "direction", "agent_kind", routes=False), "{{direction}} {{agent_kind}}"),
-        decimals=0, many=False)
+        decimals=0, many=False, known=UNDER_WAY)
 
 
 def predictions() -> model.Panel:

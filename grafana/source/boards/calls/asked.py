@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from grafana.source.panels import BLUE, ORANGE, Line
+from grafana.source.panels import BLUE, GREY, ORANGE, PINK, RED, SKY, Line
+from grafana.source.plots import Known
 from grafana.source.promql import selector, total
 
 WINDOW = {"window": "$window"}
@@ -15,6 +16,15 @@ PEOPLE = (("AI", "ai", BLUE), ("People", "human", ORANGE))
 """Name, value of the label, and colour of either kind of agent, the same on every panel."""
 AGENTS = {value: title for title, value, _ in PEOPLE}
 """Words for the kinds of agent in tables."""
+OUTCOMES = (
+    ("Answered", "answered", BLUE), ("Voicemail", "voicemail", SKY), ("No answer", "no_answer", GREY),
+    ("Busy", "busy", ORANGE), ("Hung up before", "abandoned", PINK), ("Failed", "failed", RED),
+)
+"""Words for the outcomes of the data contract, and their colours."""
+ENDED = (*(Known(f".+ {value}", colour) for _, value, colour in OUTCOMES), Known("human .+", dashed=True))
+"""Lines that are named by agent and outcome: the colour is the outcome, people are dashed."""
+UNDER_WAY = (*(Known(f".+ {value}", colour) for _, value, colour in PEOPLE), Known("inbound .+", dashed=True))
+"""Lines that are named by direction and agent: the colour is the agent, calls that come in are dashed."""
 NO_CALLS = "No calls in this window: fill sales.calls (direction, agent_kind, started_at, ended_at, outcome)"
 
 

@@ -16,7 +16,7 @@ def per_success() -> model.Panel:
         Say(21, "Cost per success, $window ($currency)",
             "Cost of the calls of the window divided by the successes among them, with 95 % intervals: the cost is "
             "known, how many succeed is what is uncertain. Each point is the whole window that ends there.",
-            "Needs calls with a cost and a success: fill calls.cost, calls.currency and calls.success"),
+            "No cost of a success: fill calls.cost, calls.currency and calls.success"),
         units.Short, *with_bounds("sales_call_cost_per_success", currency="$currency"), decimals=2)
 
 

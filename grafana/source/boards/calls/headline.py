@@ -70,7 +70,7 @@ def price() -> model.Panel:
         Say(4, "Cost per success ($currency)",
             "Cost of all calls of the window whose cost is known, failed ones too, divided by the successes among "
             "them. The change is of both together, against the same window a week earlier.",
-            "Needs calls with a cost and a success: fill calls.cost, calls.currency and calls.success"),
+            "No cost of a success: fill calls.cost, calls.currency and calls.success"),
         Figure("AI", each(agent_kind="ai"), units.Short, 2), Figure("people", each(agent_kind="human"), units.Short, 2),
         Figure(AGAINST, growth(each(), each(WEEK)), units.PercentUnit, 1, down_is_good),
     )
@@ -85,7 +85,7 @@ def first_response() -> model.Panel:
             "Time until the agent's first words, of calls of the shown time range that have one recorded: 19 of 20 "
             "took p95 or less, half of them p50. Interpolated within a bucket, and never above 30 s, the last bound. "
             "From 2 s orange, as the alert.",
-            "No first response in this time range: fill calls.first_response_seconds"),
+            "No first response recorded: fill calls.first_response_seconds"),
         Figure("AI p95", within(0.95, "ai"), units.Seconds, 1, SLOW),
         Figure("AI p50", within(0.5, "ai"), units.Seconds, 1),
         Figure("people p95", within(0.95, "human"), units.Seconds, 1),

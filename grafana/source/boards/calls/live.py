@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from grafana.source.board import Folded
-from grafana.source.boards.calls.asked import PEOPLE
-from grafana.source.panels import Line, Say, lines
-from grafana.source.plots import by_label
+from grafana.source.boards.calls.asked import ENDED, PEOPLE, UNDER_WAY
+from grafana.source.panels import BLUE, ORANGE, Line, Say, lines
+from grafana.source.plots import Known, by_label
 from grafana.source.promql import placed
 from grafana.source.sdk import model, units
 
@@ -26,7 +26,7 @@ def active() -> model.Panel:
         Say(30, "Calls under way",
             "Calls that go on now, of those that are recorded as they go on, by direction and who calls.", NO_RECORDER),
         units.LocaleFormat, (f"sum by (direction, agent_kind) ({placed('sales_app_calls_active')})",
-                             "{{direction}} {{agent_kind}}"), decimals=0, many=False)
+                             "{{direction}} {{agent_kind}}"), decimals=0, many=False, known=UNDER_WAY)
 
 
 def ended() -> model.Panel:
@@ -35,7 +35,8 @@ def ended() -> model.Panel:
         Say(31, "Calls ended a minute",
             "Calls per minute that ended, as the applications saw them, by who called and how it went. A webhook that "
             "comes twice counts twice here and is one row in the database.", NO_RECORDER),
-        units.CountsPerMinute, (f"60 * {rate}", "{{agent_kind}} {{outcome}}"), interval="1m", many=False)
+        units.CountsPerMinute, (f"60 * {rate}", "{{agent_kind}} {{outcome}}"), interval="1m", many=False,
+        known=ENDED)
 
 
 def judgements() -> model.Panel:
@@ -44,7 +45,8 @@ def judgements() -> model.Panel:
         Say(32, "Judgements a minute",
             "Judgements of calls that the applications recorded, per minute, by whether they say success.",
             "No application records judgements: use the call recorder (docs/instrumentation.md)"),
-        units.CountsPerMinute, (f"60 * {rate}", "success: {{success}}"), interval="1m", many=False)
+        units.CountsPerMinute, (f"60 * {rate}", "success: {{success}}"), interval="1m", many=False,
+        known=(Known("success: true", BLUE), Known("success: false", ORANGE)))
 
 
 def response() -> model.Panel:

@@ -6,6 +6,7 @@ from grafana.source.boards.calls.asked import (
     AGENTS,
     HOUR,
     NO_CALLS,
+    OUTCOMES,
     PEOPLE,
     QUARTER,
     WINDOW,
@@ -14,16 +15,10 @@ from grafana.source.boards.calls.asked import (
     results,
     with_bounds,
 )
-from grafana.source.panels import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, Figure, Line, Say, lines, rows, worded
+from grafana.source.panels import GREEN, Figure, Line, Say, lines, rows, worded
 from grafana.source.promql import counted, hourly, ratio, selector
 from grafana.source.sdk import model, units
 from grafana.source.shapes import donut
-
-OUTCOMES = (
-    ("Answered", "answered", BLUE), ("Voicemail", "voicemail", SKY), ("No answer", "no_answer", GREY),
-    ("Busy", "busy", ORANGE), ("Hung up before", "abandoned", PINK), ("Failed", "failed", RED),
-)
-"""Words for the outcomes of the data contract, and their colours."""
 
 
 def outcomes() -> model.Panel:

@@ -9,7 +9,7 @@ from grafana.source.promql import counted, quantile
 from grafana.source.sdk import model, units
 
 RESPONSE, TALK = "sales_call_first_response_seconds", "sales_call_duration_seconds"
-NO_RESPONSE = "No first response in this time range: fill calls.first_response_seconds"
+NO_RESPONSE = "No first response recorded: fill calls.first_response_seconds"
 NO_TALK = "No answered calls in this time range: fill calls.talk_seconds, or answered_at and ended_at"
 
 

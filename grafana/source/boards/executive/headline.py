@@ -52,7 +52,7 @@ def roi() -> model.Panel:
             "the money came back. 'new leads' counts only the revenue so far of leads that entered in the "
             "window ($attribution): it reads low while they are young, the first reads high while spend "
             "grows. The change is in percentage points.",
-            "Needs both: fill sales.spend, and sales.deals with won deals"),
+            "Needs spend and won deals: fill sales.spend, and sales.deals with won deals"),
         Figure("return", _return(), units.PercentUnit, 0, ((-1e9, RED), (0, BLUE))),
         Figure(AGAINST, points(_return(), _return(WEEK)), POINTS, 1, UP_IS_GOOD),
         Figure("new leads", _cohort_return(), units.PercentUnit, 0),

@@ -47,7 +47,7 @@ def forecast() -> model.Panel:
         Say(24, "Revenue forecast, this month ($currency)",
             "Expected revenue of the whole running month, what is won already included, with its 95 % band: "
             "as it was forecast at each moment. The band narrows towards the end of the month.",
-            "Needs ten won deals and eight past forecasts to judge it by, about four months of sales.deals"),
+            "Needs four months of deals: ten won ones, and eight past forecasts to judge it by"),
         units.Short,
         Line("Expected", revenue("sales_forecast_revenue_expected"), BLUE,
              lower=revenue("sales_forecast_revenue", q="0.025"), upper=revenue("sales_forecast_revenue", q="0.975")),
@@ -66,7 +66,7 @@ def hit_rate() -> model.Panel:
             "Revenue of each period with its 80 % band, and how such forecasts did over the last year: how "
             "often the 80 % band held what came (80 % is right), the mean error as a share of revenue, and "
             "from how many periods that share no day. Below about ten the record says little.",
-            "Needs ten won deals and eight past forecasts to judge it by, about four months of sales.deals"),
+            "Needs four months of deals: ten won ones, and eight past forecasts to judge it by"),
         {"period": "Period"},
         Figure("Expected", by_period("sales_forecast_revenue_expected", currency="$currency"), units.Short, 1),
         Figure("80 % from", quantile("0.1"), units.Short, 1), Figure("80 % to", quantile("0.9"), units.Short, 1),

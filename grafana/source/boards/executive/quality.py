@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from grafana.source.firing import opened
 from grafana.source.panels import (
     BLUE,
     ORANGE,
@@ -12,12 +13,11 @@ from grafana.source.panels import (
     Line,
     Say,
     lines,
-    linked,
     rows,
     states,
     stats,
 )
-from grafana.source.promql import outcomes, selector, total
+from grafana.source.promql import outcomes, ranked, selector, total
 from grafana.source.sdk import model, units
 
 
@@ -91,10 +91,10 @@ def firing() -> model.Panel:
             "Every alert that fires now and for how long its condition has held, critical first.",
             "Nothing fires"),
         {"severity": "Severity", "alertname": "Alert", "team": "Team"},
-        Figure("For", f"max by (severity, alertname, team) ({age})", units.Seconds, 0, width=80),
+        Figure("For", ranked(f"max by (severity, alertname, team) ({age})"), units.Seconds, 0, width=80),
         sort="Severity", descending=False, widths={"Severity": 80, "Team": 80},
     )
-    return linked(panel, "Alert", "Open the alert rule", "/alerting/list?search=${__value.text}")
+    return opened(panel)
 
 
 def freshness() -> model.Panel:

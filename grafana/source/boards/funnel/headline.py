@@ -30,7 +30,7 @@ def new_leads() -> model.Panel:
         Say(1, "New leads, last 24 h",
             "Leads created in the last 24 hours in the channels chosen, against the same 24 hours a week earlier, so "
             "that a Sunday meets a Sunday, and all of the window. Leads that were deleted since are missing in both.",
-            "Needs a day of history and the window 'all': fill sales.leads and let Prometheus scrape"),
+            "Needs a day of history: fill sales.leads, keep the window 'all' and let Prometheus scrape"),
         Figure("leads", created(), units.LocaleFormat, 0),
         Figure(AGAINST, growth(created(), created(days_ago=7)), units.PercentUnit, 0, UP_IS_GOOD),
         Figure("in the window", entered(), units.LocaleFormat, 0),
@@ -55,7 +55,7 @@ def projected() -> model.Panel:
             "Of the leads created within the horizon, the share that will have been won at that age if open leads go "
             "on as leads of their age did in the last 60 days. Over several channels the bounds are the means of "
             "theirs, which is rather too wide than too narrow.",
-            "Needs leads older than the horizon: fill sales.leads and sales.stage_transitions"),
+            "No leads older than the horizon: fill sales.leads and sales.stage_transitions"),
         Figure("projected", conversion("projected"), units.PercentUnit, 1),
         Figure("95 % from", conversion("projected", "_lower"), units.PercentUnit, 1),
         Figure("to", conversion("projected", "_upper"), units.PercentUnit, 1),
@@ -103,7 +103,7 @@ def slower() -> model.Panel:
         Say(7, "Stages that got slower",
             "Stages that leads leave later than in the 84 days before, tested on complete days on two days running "
             f"(p below 0.01, Holm over all stages), as the alert; and the smallest p of today. {ALL_CHANNELS}",
-            "Needs two weeks of complete days with leads that leave their stages"),
+            "Needs two weeks of moves: complete days on which leads leave their stages"),
         Figure("slower", f"sum({active})", units.LocaleFormat, 0, ((0, BLUE), (1, ORANGE))),
         Figure("smallest p", f"min({by_stage('sales_stage_slowdown_p_value')})", units.NoUnit, 3),
     )

@@ -8,7 +8,9 @@ from grafana.source.plots import by_label
 from grafana.source.promql import selector
 from grafana.source.sdk import model, units
 
-SCRAPE = "Prometheus does not scrape the exporter: name it in prometheus/targets/sales-exporter.yml"
+SCRAPE = "The exporter is not scraped: name it in prometheus/targets/sales-exporter.yml"
+OR_SCRAPE = f"Or the{SCRAPE.removeprefix('The')}"
+NOT_RUN = f"No collector has run yet: the first pass is under way. {OR_SCRAPE}"
 STEP = "$__rate_interval"
 EXPORTERS = f"and on (job, instance) max_over_time({selector(ANCHOR)}[1d])"
 """What other servers say as well, of exporters alone; of one that is down, too."""
@@ -31,7 +33,7 @@ def failing() -> model.Panel:
         Say(2, "Collectors that fail",
             "Collectors whose last pass failed, of those that run: their numbers stay as they were until a pass "
             "succeeds.",
-            f"No collector has run yet, or {SCRAPE}"),
+            NOT_RUN),
         Figure("fail", f"count ({success} == 0) or 0 * count ({success})", units.LocaleFormat, 0,
                ((0, BLUE), (1, RED))),
         Figure("run", f"count ({success})", units.LocaleFormat, 0),
@@ -44,7 +46,7 @@ def oldest() -> model.Panel:
         Say(3, "Oldest numbers",
             "Time since the last good pass of the collector that is furthest behind, and that time in units of its "
             "interval: from 3 intervals on orange, from 10 on red.",
-            f"No collector has succeeded yet, or {SCRAPE}"),
+            f"No collector has succeeded: the log of the exporter says why. {OR_SCRAPE}"),
         Figure("intervals", f"max ({late})", units.NoUnit, 1, ((0, BLUE), (3, ORANGE), (10, RED))),
         Figure("age", f"max ({_age()})", units.Seconds, 0),
     )
@@ -56,7 +58,7 @@ def series() -> model.Panel:
         Say(5, "Series exported",
             "Series of all exporters now, and samples that were left out within the time range because they repeat a "
             "series or no reader would take them.",
-            f"Not counted yet, or {SCRAPE}"),
+            f"Not counted yet: the first scrape brings the counts. {OR_SCRAPE}"),
         Figure("series", f"sum ({selector('sales_series')})", units.LocaleFormat, 0),
         Figure("samples left out", f"{dropped} or 0 * sum ({selector('sales_series')})", units.LocaleFormat, 0,
                ((0, TEXT), (1, ORANGE))),
@@ -72,7 +74,7 @@ def listed() -> model.Panel:
         Say(6, "Collectors",
             "Each collector: whether its last pass succeeded (1), how old its numbers are, how often it runs, how "
             "long its last pass took, how many passes failed within the time range, and how many series it makes.",
-            f"No collector has run yet, or {SCRAPE}"),
+            NOT_RUN),
         {"collector": "Collector"},
         Figure("Succeeded", f"min by (collector) ({selector('sales_exporter_collector_success')})", units.NoUnit, 0,
                ((0, RED), (1, BLUE)), 90),
@@ -92,7 +94,7 @@ def durations() -> model.Panel:
         Say(8, "Length of passes",
             "How long the last pass of each collector took, the slowest of the exporters. A pass that nears its "
             "interval skips the next.",
-            f"No collector has run yet, or {SCRAPE}"),
+            NOT_RUN),
         units.Seconds,
         (f"max by (collector) ({selector('sales_exporter_collector_duration_seconds')})", "{{collector}}"),
         decimals=2,
@@ -114,7 +116,7 @@ def groups() -> model.Panel:
     return by_label(
         Say(11, "Series by collector",
             "What each collector exports, the largest of the exporters. A jump is a new label value.",
-            f"Not counted yet, or {SCRAPE}"),
+            f"Not counted yet: the first scrape brings the counts. {OR_SCRAPE}"),
         units.LocaleFormat, (f"max by (group) ({selector('sales_series')})", "{{group}}"), decimals=0,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from grafana.source.panels import BLUE, ORANGE, RED, Figure, Say, rows
-from grafana.source.plots import by_label
+from grafana.source.plots import Known, by_label
 from grafana.source.promql import selector
 from grafana.source.sdk import model, units
 
@@ -19,7 +19,7 @@ def busy() -> model.Panel:
         units.PercentUnit,
         (f"max by (instance) ({selector('system_cpu_utilization_ratio')})", "{{instance}} processors"),
         (f"max by (instance) ({selector('system_memory_utilization_ratio')})", "{{instance}} memory"),
-        decimals=0, many=False,
+        decimals=0, many=False, known=(Known(".+ memory", dashed=True),),
     )
 
 
@@ -51,4 +51,5 @@ def traffic() -> model.Panel:
             OFF),
         units.BytesPerSecondIEC, (each("system_disk_io_bytes_total"), "disk {{direction}}"),
         (each("system_network_io_bytes_total"), "network {{direction}}"), decimals=1, many=False,
+        known=(Known("disk .+", BLUE), Known("network .+", ORANGE), Known(".+ (?:write|transmit)", dashed=True)),
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from grafana.source.firing import firing as alerts_on
-from grafana.source.panels import BLUE, GREEN, GREY, ORANGE, RED, TEXT, Figure, Line, Say, lines, stats
-from grafana.source.plots import by_label
+from grafana.source.panels import BLUE, GREEN, GREY, ORANGE, PINK, RED, SKY, TEXT, Figure, Line, Say, lines, stats
+from grafana.source.plots import Known, by_label
 from grafana.source.promql import placed, selector
 from grafana.source.sdk import model, units
 
 STEP = "$__rate_interval"
-SIDECAR = "The sidecar does not run or is not scraped (docs/sidecar.md)"
+SIDECAR = "The sidecar is not scraped: start it and let Prometheus scrape it (docs/sidecar.md)"
 INTAKE = "Webhook intake is off, or no event has come yet (docs/intake.md)"
 SERVER = "Prometheus does not scrape itself: name it in prometheus/targets/prometheus.yml"
 OURS = "~exporter|source|ledger|intake|sidecar|monitoring"
@@ -57,6 +57,7 @@ def watched() -> model.Panel:
             "Series that are judged, that are still learning, and that were refused because of a limit.",
             SIDECAR),
         units.LocaleFormat, (f"sum by (state) ({placed('sales_sidecar_series')})", "{{state}}"), decimals=0, many=False,
+        known=(Known("judged", BLUE), Known("learning", SKY), Known("refused", ORANGE)),
     )
 
 
@@ -67,6 +68,9 @@ def events() -> model.Panel:
             "Webhook events each second, by what became of them: accepted, duplicate, ignored, invalid, refused.",
             INTAKE),
         units.EventsPerSecond, (come, "{{result}}"), decimals=2, many=False,
+        known=(Known("accepted", BLUE), Known("duplicate", SKY), Known("ignored", GREY), Known("invalid", ORANGE),
+               Known("unauthorized|too_large", PINK), Known("throttled|full", RED),
+               Known("too_large|full", dashed=True)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from grafana.source.boards.models.asked import (
-    NO_LABELS,
     NO_SIDECAR,
     VERSION,
     found,
@@ -81,7 +80,7 @@ def estimated() -> model.Panel:
             "mature labels, with 95 % bounds from the errors of such estimates in past weeks; 'error' is their mean. "
             "'Over baseline' below 0 with the upper bound too is what the alert SalesModelEstimatedBelowBaseline "
             "waits for.",
-            f"Needs mature labels to calibrate by. {NO_LABELS}"),
+            "Needs mature labels: they calibrate the scores; fill sales.model_predictions and sales.model_outcomes"),
         {"model": "Model", "version": "Version"},
         Figure("Expected", estimate, units.PercentUnit, 1, width=90),
         Figure("From", said("sales_model_estimated_accuracy_ratio_lower"), units.PercentUnit, 1, width=75),

@@ -116,7 +116,7 @@ def expected() -> model.Panel:
             "What the decisions of the last 7 whole days are expected to turn out to have, before their labels "
             "arrive, from calibrated scores: the version where it is lowest, with its 95 % bounds. It is blind to a "
             "change of what scores mean until labels show it.",
-            f"Needs mature labels to calibrate by. {NO_LABELS}"),
+            "Needs mature labels: they calibrate the scores; fill sales.model_predictions and sales.model_outcomes"),
         Figure("lowest", f"min({enough(said('sales_model_estimated_accuracy_ratio'))})", units.PercentUnit, 1),
         Figure("from", f"min({enough(said('sales_model_estimated_accuracy_ratio_lower'))})", units.PercentUnit, 1),
         Figure("to", f"min({enough(said('sales_model_estimated_accuracy_ratio_upper'))})", units.PercentUnit, 1),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from grafana.source.board import Folded
 from grafana.source.boards.models.asked import CHOSEN, NO_LABELS, VERSION, said
 from grafana.source.panels import Figure, Say, rows
-from grafana.source.plots import buckets, by_label
+from grafana.source.plots import Known, buckets, by_label
 from grafana.source.promql import placed
 from grafana.source.sdk import model, units
 
@@ -111,4 +111,5 @@ def tokens() -> model.Panel:
             "Tokens as the provider bills them, per minute, by language model and by whether they went in or came out.",
             NO_CALL),
         units.Short, (f"60 * sum by ({by}) (rate({placed(f'{TOKENS}_sum')}[{STEP}]))",
-                      f"{{{{{LANGUAGE}}}}} {{{{gen_ai_token_type}}}}"), interval="1m", many=False)
+                      f"{{{{{LANGUAGE}}}}} {{{{gen_ai_token_type}}}}"), interval="1m", many=False,
+        known=(Known(".+ output", dashed=True),))

@@ -8,8 +8,9 @@ MONEY = {"currency": "$currency"}
 NO_DEALS = "No open deals: fill sales.deals (status open, stage, amount, currency)"
 NO_DECIDED = "No decided deals in this window: fill sales.deals (status won or lost, closed_at)"
 NO_STAGES = "No stages yet: fill sales.stage_transitions (lead_id, to_stage, occurred_at)"
-NO_TARGETS = "No revenue target of a running period: fill sales.targets (period_start, period_kind, metric, amount)"
-NO_FORECAST = "Needs ten won deals and eight past forecasts to judge it by, about four months of sales.deals"
+TARGETS = "fill sales.targets (period_start, period_kind, metric, amount)"
+NO_TARGETS = f"No running revenue target: {TARGETS}"
+NO_FORECAST = "Needs four months of deals: ten won ones, and eight past forecasts to judge it by"
 EVERYONE = "(all)"
 
 

@@ -9,6 +9,7 @@ from grafana.source.boards.pipeline.asked import (
     NO_DECIDED,
     NO_FORECAST,
     NO_TARGETS,
+    TARGETS,
     decided,
 )
 from grafana.source.panels import BLUE, ORANGE, POINTS, RED, Figure, Say, stats
@@ -41,7 +42,7 @@ def weighted() -> model.Panel:
         Say(2, "Weighted value ($currency)",
             "Open deals, each times its chance to be won, which is learned by stage and time in it from how the visits "
             "of the last year ended; with the 95 % bounds of what they will bring.",
-            f"Needs open deals and a year of visits to learn from. {NO_DEALS}"),
+            "No chances yet: they are learned from a year of visits; fill sales.deals and sales.stage_transitions"),
         Figure("expected", asked.weighted(), units.Short, 2), Figure("from", asked.weighted("_lower"), units.Short, 2),
         Figure("to", asked.weighted("_upper"), units.Short, 2),
     )
@@ -55,7 +56,7 @@ def coverage() -> model.Panel:
         Say(3, "Coverage of the target",
             "Value of all open deals divided by what is missing to the revenue target of the running month and "
             "quarter. 1x: every open deal must be won. Below it orange, as the alert. Empty when the target is met.",
-            f"The target is met, or there is none. {NO_TARGETS}"),
+            f"Target met, or none: {TARGETS}"),
         Figure("month", of("month"), TIMES, 1, COVERED), Figure("quarter", of("quarter"), TIMES, 1, COVERED),
     )
 

@@ -6,7 +6,7 @@ from grafana.source.promql import selector, total
 
 SCORED = "the last 90 days"
 """What the metrics without a window speak of."""
-EMPTY = "No decided deals with a rep in this window: fill deals.rep_id, deals.status and sales.reps"
+EMPTY = "No decided deals with a rep: fill deals.rep_id, deals.status and sales.reps"
 MOST = 20
 """Reps that fit into a chart; tables have all."""
 SOMEBODY = "!~[(](none|other)[)]"

@@ -22,7 +22,7 @@ def who() -> model.Panel:
         Say(24, "Score",
             "Name and team of the rep, and the score from 0 to 1 of the deals decided in the last 90 days: the mean "
             "of its parts, weighted by business.rep_score_weights.",
-            "This rep has decided no deal in 90 days"),
+            "No deal decided in 90 days: choose another rep above"),
         Figure("{{name}}, {{team}}", score, units.Short, 2))
 
 

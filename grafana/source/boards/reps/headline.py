@@ -21,7 +21,7 @@ def meaning() -> model.Panel:
             "Tarone's test by permutation on the deals decided in the window: the chance (p) of win ratios at least "
             "as uneven if all reps were equally good. Below 0.05 reps differ; above, the order of the table is what "
             "chance makes of equals. Deals reach reps by who gets which, so a difference may be of the deals.",
-            "Fewer than three reps with decided deals: no order can be told"),
+            "Fewer than three reps: no order can be told before three of them have decided deals"),
         differences(),
         Sentence(None, 0.01, "Reps differ, and hardly by chance: the bounds say how far", BLUE),
         Sentence(0.01, 0.05, "Reps seem to differ: read the bounds, not the order", SKY),

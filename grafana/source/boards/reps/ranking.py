@@ -62,7 +62,7 @@ def above() -> model.Panel:
         Say(6, "Chance to be above the team",
             "Probability that the rep's true win ratio is above the mean of the reps, by the deals decided in the "
             f"last 90 days. Near 50 % the deals do not tell. The {MOST} reps with the most decided deals.",
-            "Fewer than three reps decided a deal in 90 days"),
+            "Fewer than three reps: there is no team before three of them decided a deal in 90 days"),
         f"sort_desc({chance})", "{{name}}", units.PercentUnit, high=1)
 
 

@@ -9,7 +9,7 @@ WEEK = "7d"
 AGAINST = "vs 7 d ago"
 MONEY = {"window": "$window", "currency": "$currency"}
 CREDIT = {"model": "$attribution"}
-NEEDED = "Needs spend and attributed revenue: fill sales.spend, sales.touches or leads.channel_id, and sales.deals"
+NEEDED = "No spend or attributed revenue: fill sales.spend, sales.touches or leads.channel_id, and sales.deals"
 
 
 def once(name: str, *by: str, offset: str = "", **matchers: str) -> str:

@@ -69,7 +69,7 @@ def cost() -> model.Panel:
             "Spend of the window divided by the deals won in it, those without a paid channel among them: what a "
             "customer costs, calls and salaries not counted. The bounds take the number of deals as Poisson and need "
             "five.",
-            "Needs both: fill sales.spend, and sales.deals with won deals"),
+            "Needs spend and won deals: fill sales.spend, and sales.deals with won deals"),
         Figure("a deal", ratio(spend(), won()), decimals=1),
         Figure("95 % from", low, decimals=1), Figure("to", high, decimals=1),
     )
@@ -82,7 +82,7 @@ def left() -> model.Panel:
         Say(5, "Left after spend and calls ($currency)",
             "Revenue won in the window, less spend and the cost of calls in the same window. No margin: salaries, "
             "models and what was sold are not in the data.",
-            "Needs both: fill sales.spend, and sales.deals with won deals"),
+            "Needs spend and won deals: fill sales.spend, and sales.deals with won deals"),
         Figure("left", kept, decimals=2, steps=UP_IS_GOOD),
         Figure("of revenue", ratio(f"({kept})", won_money), units.PercentUnit, 0),
     )
