@@ -17,7 +17,8 @@ from sales_exporter.intake.desk import Desk
 from sales_exporter.intake.mappings import discover
 from sales_exporter.intake.openapi import document
 from sales_exporter.intake.signatures import Secret
-from sales_exporter.intake.sources import Bucket, Hints, Source
+from sales_exporter.intake.sources import Hints, Source
+from sales_exporter.runtime.bucket import Bucket
 from sales_exporter.runtime.clock import SystemClock
 from tests.support.intake import TOKEN, bearing, settings
 from tests.support.later import Later

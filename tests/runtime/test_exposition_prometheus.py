@@ -17,8 +17,8 @@ from aiohttp import web
 
 from sales_exporter.demo.postgres import free_port
 from sales_exporter.model import Distribution, Sample, counter, gauge, histogram
+from sales_exporter.runtime.endpoints import CONTENT_TYPES
 from sales_exporter.runtime.exposition import Format, Renderer, join
-from sales_exporter.runtime.web import CONTENT_TYPES
 from tests.support.strategies import HOSTILE
 from tests.support.web import Shown, site
 

@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +15,7 @@ from hypothesis import given, settings
 from sales_exporter.runtime.connections import Bounds, Door
 from tests.support.clocks import until
 from tests.support.strategies import requests
-from tests.support.web import SERIES, Authority, Shown, ask, connected, parsed, send, served, site
+from tests.support.web import SERIES, Authority, Shown, ask, beside, connected, parsed, send, served, site
 
 pytestmark = pytest.mark.process
 
@@ -252,23 +251,10 @@ async def test_r16_body_that_nobody_asked_for_is_not_waited_for() -> None:
 
 @pytest.fixture(scope="module")
 def hunted() -> Iterator[tuple[tuple[str, int], Shown]]:
-    """A server on a loop of its own, for tests that are not coroutines."""
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever)
-    thread.start()
+    """A server with a page that nobody may reach by another way than a scrape."""
     shown = Shown()
-
-    async def enter() -> tuple[contextlib.AsyncExitStack, tuple[str, int]]:
-        stack = contextlib.AsyncExitStack()
-        bounds = Bounds(headers=0.1, write=0.1, idle=0.1)
-        return stack, await stack.enter_async_context(site(shown, bounds=bounds))
-
-    stack, address = asyncio.run_coroutine_threadsafe(enter(), loop).result(10)
-    yield address, shown
-    asyncio.run_coroutine_threadsafe(stack.aclose(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
+    with beside(shown, bounds=Bounds(headers=0.1, write=0.1, idle=0.1)) as address:
+        yield address, shown
 
 
 @settings(max_examples=100, deadline=None)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.parts import Notebook, responders
 from tests.support.web import Answer, Authority, Shown, ask, connected, site
 
 pytestmark = pytest.mark.process
@@ -260,3 +261,24 @@ async def test_s6_reload_is_open_to_verified_client_certificates(folder: Path, a
     async with site(shown, config=written(folder, VERIFIED), enable_lifecycle=True) as address:
         assert (await ask(address, "/-/reload", method="POST", tls=mine)).status == 200
     assert shown.reloads == 1
+
+
+async def test_s5_client_certificates_cannot_be_taken_away_from_a_running_server(
+    folder: Path, authority: Authority
+) -> None:
+    async with site(Shown(), config=written(folder, VERIFIED)) as address:
+        written(folder, TLS)
+        assert await ends(address, authority.client())
+        mine = authority.client(*authority.issue(folder, "prometheus"))
+        page = (await ask(address, "/", tls=mine)).body.decode()
+    assert "verified client certificates cannot be taken away without a restart" in page
+
+
+async def test_s6_over_tls_a_form_of_a_plain_page_is_refused(folder: Path, authority: Authority) -> None:
+    book = Notebook()
+    async with site(Shown(), config=written(folder, TLS), parts=[book], roles=responders) as address:
+        for origin, status in (("https://localhost", 303), ("http://localhost", 403)):
+            answer = await ask(address, "/notes/one", method="POST", tls=authority.client(), body=b"a=b", headers={
+                "Origin": origin, "Content-Type": "application/x-www-form-urlencoded"})
+            assert answer.status == status
+    assert len(book.calls) == 1

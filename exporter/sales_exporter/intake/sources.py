@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,30 +12,11 @@ from sales_exporter.config import IntakeSource, Settings
 from sales_exporter.errors import ConfigError
 from sales_exporter.intake.mappings import Hints, Vendor, discover
 from sales_exporter.intake.signatures import Request, Secret
+from sales_exporter.runtime.bucket import Bucket
 from sales_exporter.runtime.receiving import PREFIX
 
 LEAST_SECRET = 16
 """Characters that a secret has at least."""
-
-
-class Bucket:
-    """Requests that may be made: ``burst`` at once, ``rate`` a second in the long run."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate = rate
-        self._burst = float(burst)
-        self._tokens = float(burst)
-        self._filled: float | None = None
-
-    def wait(self, now: float) -> int:
-        """0 when a request may go on (and takes a token), else the seconds after which one may; monotonic time."""
-        gained = (now - self._filled) * self._rate if self._filled is not None else 0.0
-        self._tokens = min(self._burst, self._tokens + gained)
-        self._filled = now
-        if self._tokens >= 1:
-            self._tokens -= 1
-            return 0
-        return math.ceil((1 - self._tokens) / self._rate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import re
 import socket
 
@@ -43,6 +44,19 @@ def shown(listening: socket.socket) -> str:
     """The address of a socket as a user writes it."""
     host, port = listening.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def local(address: str) -> bool:
+    """Whether ``host:port`` is reached from this machine only.
+
+    Raises:
+        ConfigError: it is no such address.
+    """
+    host, _ = _parsed(address)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _parsed(address: str) -> tuple[str, int]:

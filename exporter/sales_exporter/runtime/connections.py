@@ -1,7 +1,8 @@
 """Connections that cannot be held: each is counted from its first packet, and cut when it is slow.
 
 A connection ends when its TLS handshake, the headers or the body of a request, or the writing of an answer takes longer
-than its limit. The connections of one address, and of all, are capped before a handshake costs anything.
+than its limit. A stream may live for ever, but each of its writes has that limit. The connections of one address, and
+of all, are capped before a handshake costs anything.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ HEADERS = 64
 """Most headers of a request."""
 
 _RESET = struct.pack("ii", 1, 0)
+_STREAM_BUFFER = 64 * 1024
+"""Bytes of a stream that the kernel holds for a client: what is in there cannot be replaced by something newer."""
 
 Leave = Callable[[], None]
-Refuse = Callable[[int, str], web.Response]
+Refuse = Callable[[str, int, str], web.Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,12 @@ class Door:
 
     def enter(self, host: str) -> Leave | None:
         """What gives the place back (doing so twice is harmless), or None when there is none."""
-        origin = _origin(host)
+        asking = origin(host)
         full = self._inside.total() >= self._bounds.connections
-        if full or self._inside[origin] >= self._bounds.per_address:
+        if full or self._inside[asking] >= self._bounds.per_address:
             return None
-        self._inside[origin] += 1
-        inside = [origin]
+        self._inside[asking] += 1
+        inside = [asking]
 
         def leave() -> None:
             while inside:
@@ -74,7 +77,7 @@ class Door:
 class Connection(web.RequestHandler):
     """One HTTP connection under deadlines. The handler of a request calls ``began`` and ``ended``."""
 
-    __slots__ = ("_answering", "_bounds", "_header_timer", "_leave", "_peer_allowed", "_refuse", "_write_timer",
+    __slots__ = ("_answering", "_bounds", "_end", "_header_timer", "_leave", "_peer_allowed", "_refuse", "_write_timer",
                  "_write_until")
 
     def __init__(
@@ -94,6 +97,7 @@ class Connection(web.RequestHandler):
         self._header_timer = _Timer()
         self._write_timer = _Timer()
         self._write_until: float | None = None
+        self._end: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time for the first request. A certificate without an allowed name ends here."""
@@ -112,6 +116,8 @@ class Connection(web.RequestHandler):
         self._header_timer.stop()
         self._write_timer.stop()
         self._leave()
+        if self._end is not None:
+            self._end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -134,12 +140,27 @@ class Connection(web.RequestHandler):
         """It has come."""
         self._header_timer.stop()
 
+    def streams(self, end: Callable[[], None]) -> None:
+        """The answer has no end by itself: ``end`` is called when the client is gone or the server closes."""
+        self._end = end
+        if self.transport is not None:
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _STREAM_BUFFER)
+
     def ended(self) -> None:
         """The answer is written, as far as the client takes it."""
         self._answering = False
+        self._end = None
+
+    def close(self) -> None:
+        """Take no further request; a stream ends."""
+        super().close()
+        if self._end is not None:
+            self._end()
+            if self.writing_paused:
+                self._cut()
 
     def pause_writing(self) -> None:
-        """The client does not take what was written. It has one limit for the whole answer."""
+        """The client does not take what was written. It has one limit for the whole answer, or for this write."""
         super().pause_writing()
         now = asyncio.get_running_loop().time()
         if self._write_until is None:
@@ -149,6 +170,8 @@ class Connection(web.RequestHandler):
     def resume_writing(self) -> None:
         """The client has taken all of it so far."""
         self._write_timer.stop()
+        if self._end is not None:
+            self._write_until = None
         super().resume_writing()
 
     def handle_error(
@@ -160,7 +183,7 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the client is gone, or has part of the answer")
         if status >= 500:
             log.error("request failed", extra={"status": status}, exc_info=exc)
-        answer = self._refuse(status, "internal error" if status >= 500 else "not a request of HTTP/1.1")
+        answer = self._refuse(request.path, status, "internal error" if status >= 500 else "not a request of HTTP/1.1")
         answer.force_close()
         return answer
 
@@ -259,7 +282,8 @@ class _Timer:
             self._handle = None
 
 
-def _origin(host: str) -> bytes:
+def origin(host: str) -> bytes:
+    """Whose address it is: an IPv4 address, or the /64 that an IPv6 host owns."""
     address = ipaddress.ip_address(host)
     if isinstance(address, ipaddress.IPv4Address):
         return address.packed

@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
 
 from sales_exporter.collectors import Pass
 
-STYLE = """
+COLOURS = """
 :root{color-scheme:light dark;--paper:#f6f7f9;--card:#fff;--ink:#16202c;--soft:#5b6877;--line:#e1e6ec;
 --accent:#0b6e63;--good:#107a4c;--good-bg:#e2f5eb;--bad:#b3261e;--bad-bg:#fdeae8;--wait:#8a5a00;--wait-bg:#fff3d9}
 @media (prefers-color-scheme:dark){:root{--paper:#0e1318;--card:#161d25;--ink:#e6ecf2;--soft:#94a3b3;
 --line:#263140;--accent:#4fd1bd;--good:#5fd79a;--good-bg:#12301f;--bad:#ff9b93;--bad-bg:#3a1715;--wait:#f2c266;
 --wait-bg:#33270d}}
+""".strip()
+"""Of every page, by day and by night."""
+
+STYLE = COLOURS + """
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,
 "Helvetica Neue",Arial,sans-serif;-webkit-text-size-adjust:100%}
@@ -67,14 +71,14 @@ tr{padding:.75rem 1rem;border-top:1px solid var(--line);display:grid;grid-templa
 tr:first-child{border-top:0}td,td:first-child,td:last-child{border:0;padding:0;text-align:left}
 td:nth-child(2){text-align:right}td:nth-child(n+3){display:flex;justify-content:space-between;font-size:.88rem}
 td::before{content:attr(data-name);color:var(--soft);font-weight:400}td:nth-child(-n+2)::before{content:none}}
-""".strip()
+""".rstrip()
 
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_LOGO = (
+LOGO = (
     '<svg viewBox="0 0 48 48" fill="none" stroke="currentColor" stroke-width="3" stroke-linejoin="round" '
     'stroke-linecap="round" aria-hidden="true"><path d="M5 8h38L29 25v13l-10 5V25Z"/>'
     '<path d="M13 17h4l3-4 4 7 3-3h8" stroke-width="2.5"/></svg>'
@@ -110,6 +114,9 @@ class View:
     now: float
     defect: str = ""
     documentation: str = ""
+    prefix: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Further paths, and what is said of them. Before each path comes the prefix."""
 
 
 def page(view: View) -> str:
@@ -126,7 +133,7 @@ def page(view: View) -> str:
 <body>
 <main>
 <header>
-{_LOGO}
+{LOGO}
 <div>
 <h1>sales-exporter <small>{escape(view.version)}</small></h1>
 <p>{view.words.about}</p>
@@ -190,14 +197,15 @@ def _tone(failing: int, ready: bool) -> str:
 
 def _links(view: View) -> str:
     links = [
-        (view.telemetry_path, view.telemetry_path, "what Prometheus scrapes"),
-        ("/-/healthy", "/-/healthy", "200 while the process serves"),
-        ("/-/ready", "/-/ready", "200 after each first pass"),
+        (view.prefix + path, path, text) for path, text in (
+            *view.links.items(), (view.telemetry_path, "what Prometheus scrapes"),
+            ("/-/healthy", "200 while the process serves"), ("/-/ready", "200 after each first pass"))
     ]
     if view.documentation:
         links.append((view.documentation, "Documentation", "metrics, alerts, configuration"))
     return "\n".join(
-        f'<a href="{escape(target)}"><b>{escape(name)}</b><span>{text}</span></a>' for target, name, text in links
+        f'<a href="{escape(target)}"><b>{escape(name)}</b><span>{escape(text)}</span></a>'
+        for target, name, text in links
     )
 
 
@@ -217,7 +225,7 @@ def _row(name: str, state: Pass, view: View) -> str:
     numbers = [("Series", f"{state.series:,}", ""), ("Took", took, ""), ("Age of data", *_age(state, view.now)),
                ("Every", span(state.interval), "")]
     cells = "".join(f'<td data-name="{title}"{tone}>{value}</td>' for title, value, tone in numbers)
-    link = f"{escape(view.telemetry_path)}?collect[]={escape(name)}"
+    link = f"{escape(view.prefix + view.telemetry_path)}?collect[]={escape(name)}"
     return f'<tr><td><a href="{link}">{escape(name)}</a></td><td>{_state(state)}</td>{cells}</tr>'
 
 

@@ -38,8 +38,13 @@ class Asked:
     path: Mapping[str, str]
     """Values of the named pieces of the route's path, decoded."""
     headers: Mapping[str, str]
-    """Headers that every answer has. Whoever prepares a stream himself sends them; other answers get them anyhow."""
+    """Headers that every answer has. Whoever prepares a stream himself sends them; other answers get them anyhow, where
+    they do not set them themselves."""
     connection: Connection
+    body_limit: int = 65_536
+    """Bytes that the body may have; ``receiving`` reads it."""
+    prefix: str = ""
+    """What the paths of links begin with, as people's browsers see them: ``/sales`` behind a proxy, or nothing."""
 
 
 Answer = Callable[[Asked], Awaitable[web.StreamResponse]]
@@ -51,7 +56,8 @@ class Route:
 
     ``path`` is absolute, with named pieces in braces: ``/alerts/{fingerprint}``. A piece is never empty and has no
     slash. ``needs`` is asked of the caller for methods other than GET and HEAD; looking needs a viewer. An ``open``
-    route needs no login: it is guarded by what its path or body holds, as a signed link is.
+    route needs no login and may be asked by any site: it is guarded by what its path or body holds, as a signed link
+    is. One path may have several routes with different methods; a literal piece goes before a named one.
     """
 
     methods: tuple[str, ...]
@@ -61,6 +67,10 @@ class Route:
     open: bool = False
     body_limit: int = field(default=65_536)
     """Bytes that a request's body may have."""
+    problems: bool = False
+    """Whether programs ask: all refusals below the first piece of this path are then problem details (RFC 9457)."""
+    about: str = ""
+    """What the landing page says of it; without words it has no link there."""
 
 
 class Part(Protocol):

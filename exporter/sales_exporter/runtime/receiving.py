@@ -68,17 +68,48 @@ def problem(status: int, detail: str, *, last: bool = False, **headers: str) -> 
     return Answer(status, json.dumps(facts).encode(), "application/problem+json", named, last)
 
 
+class Refused(Exception):
+    """A request that is answered with a refusal."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class Oversized(Refused):
+    """A body that is too large."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(problem(413, f"a body may have {limit} bytes", last=True))
+
+
 async def received(request: web.BaseRequest, connection: Connection, receiver: Receiver) -> Answer:
     """Read the body of a request, as far as it is worth it, and have it answered."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     refusal = receiver.refuses(headers)
     if refusal is not None:
         return refusal
-    if (request.content_length or 0) > receiver.limit:
+    try:
+        body = await read(request, connection, receiver.limit)
+    except Oversized:
         return receiver.oversized()
-    if headers.get("content-encoding", "identity").lower() != "identity":
-        return problem(415, "send the body as it is, without a Content-Encoding", last=True)
-    if headers.get("expect", "").lower() == "100-continue":
+    except Refused as refused:
+        return refused.answer
+    return await receiver.take(headers, body)
+
+
+async def read(request: web.BaseRequest, connection: Connection, limit: int) -> bytes:
+    """The body of a request, within its time.
+
+    Raises:
+        Oversized: it has more bytes than ``limit``.
+        Refused: it is packed.
+    """
+    if (request.content_length or 0) > limit:
+        raise Oversized(limit)
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Refused(problem(415, "send the body as it is, without a Content-Encoding", last=True))
+    if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         # What counts as part of the answer, so that it cannot be replaced any more.
         request.writer.output_size = 0
@@ -87,8 +118,8 @@ async def received(request: web.BaseRequest, connection: Connection, receiver: R
     try:
         async for piece in request.content.iter_any():
             body += piece
-            if len(body) > receiver.limit:
-                return receiver.oversized()
+            if len(body) > limit:
+                raise Oversized(limit)
     finally:
         connection.has_body()
-    return await receiver.take(headers, bytes(body))
+    return bytes(body)

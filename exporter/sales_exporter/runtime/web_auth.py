@@ -43,7 +43,7 @@ class Gate:
 
     async def admits(self, users: Users, authorization: str | None) -> bool:
         """Whether the header names one of the users and their password."""
-        login = _login(authorization)
+        login = shown(authorization)
         if login is None or not users:
             return False
         user, password = login
@@ -94,7 +94,8 @@ class _Memory:
             self._keys.popitem(last=False)
 
 
-def _login(authorization: str | None) -> tuple[bytes, bytes] | None:
+def shown(authorization: str | None) -> tuple[bytes, bytes] | None:
+    """User and password of an ``Authorization`` header; None when it is not one of basic authentication."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None

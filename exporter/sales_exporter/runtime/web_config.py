@@ -27,7 +27,7 @@ from pydantic import (
 
 from sales_exporter.config import CONFIG_BYTES, Section, explain, read_yaml
 from sales_exporter.errors import ConfigError
-from sales_exporter.runtime.web_auth import BCRYPT, Gate, Users
+from sales_exporter.runtime.web_auth import BCRYPT, Gate, Users, shown
 from sales_exporter.runtime.web_tls import Tls, context
 
 log = logging.getLogger(__name__)
@@ -120,6 +120,10 @@ class _Loaded:
     context: ssl.SSLContext | None
     stamp: tuple[object, ...]
 
+    @property
+    def authenticates(self) -> bool:
+        return bool(self.users) or self.file.tls_server_config.authenticates
+
 
 class WebConfig:
     """The web configuration that is in force.
@@ -147,7 +151,7 @@ class WebConfig:
     @property
     def authenticates(self) -> bool:
         """Whether nobody gets in without a password or a verified certificate."""
-        return bool(self._loaded.users) or self._loaded.file.tls_server_config.authenticates
+        return self._loaded.authenticates
 
     async def context(self) -> ssl.SSLContext | None:
         """What the next handshake is made with; None means plain HTTP."""
@@ -158,10 +162,17 @@ class WebConfig:
         """Whether a client with this verified certificate may go on."""
         return self._loaded.file.tls_server_config.allows(certificate)
 
-    async def admits(self, authorization: str | None) -> bool:
-        """Whether a request with this ``Authorization`` header may go on."""
-        users = self._loaded.users
-        return not users or await self._gate.admits(users, authorization)
+    @property
+    def has_users(self) -> bool:
+        """Whether a login is asked for."""
+        return bool(self._loaded.users)
+
+    async def login(self, authorization: str | None) -> str | None:
+        """Who shows this ``Authorization`` header; None when it names no user with their password."""
+        login = shown(authorization)
+        if login is None or not await self._gate.admits(self._loaded.users, authorization):
+            return None
+        return login[0].decode()
 
     def throttles(self, now: float) -> bool:
         """Whether a request at ``now`` (monotonic seconds) is one too many. Takes a token when it is not."""
@@ -194,7 +205,10 @@ class WebConfig:
     def _replace(self, new: _Loaded) -> None:
         old = self._loaded
         # An editor may empty a file for a moment before it fills it: that must not open the door.
-        for had, has, what in ((old.context, new.context, "TLS"), (old.users, new.users, "the users")):
+        for had, has, what in (
+            (old.context, new.context, "TLS"), (old.users, new.users, "the users"),
+            (old.authenticates, new.authenticates, "verified client certificates"),
+        ):
             if had and not has:
                 raise ConfigError(f"{self._path}: {what} cannot be taken away without a restart")
         if new.context and not old.context:
