@@ -17,10 +17,12 @@ from sales_exporter.config import Settings, build
 from sales_exporter.errors import ConfigError
 from sales_exporter.model import gauge
 from sales_exporter.runtime.exposition import Renderer
+from sales_exporter.sidecar.desk.model import Acknowledge, Actor, Resolve, Unacknowledge, Wanted
 from sales_exporter.sidecar.outbox import Alert, Outbox
 from sales_exporter.sidecar.process import Failed, Progress
 from sales_exporter.sidecar.report import PARTS, Part, Report, Save, Tick
-from sales_exporter.sidecar.sidecar import Sidecar, checked
+from sales_exporter.sidecar.settings import checked
+from sales_exporter.sidecar.sidecar import Sidecar
 from tests.support.clocks import FakeClock, until
 
 pytestmark = [pytest.mark.process]
@@ -114,8 +116,8 @@ class Running:
     async def minute(self) -> None:
         """A minute passes, with its tick."""
         before = self.done
-        # The ticks and the outbox: time that passes before they sleep is lost on them.
-        await until(lambda: self.clock.sleeping == 2, 30)
+        # Ticks, outbox, desk, its numbers and notices: time that passes before they sleep is lost on them.
+        await until(lambda: self.clock.sleeping == 5, 30)
         await self.clock.advance(60)
         await until(lambda: self.done > before, 30)
 
@@ -170,6 +172,63 @@ async def test_what_is_unsettled_of_one_kind_holds_up_no_other(tmp_path: Path) -
     await box.close()
     async with running(tmp_path, report(LEADS, unsettled=frozenset({"SalesModelDrift"}))) as made:
         assert watches(made.sidecar.active()) == ["leads"]
+
+
+async def test_a_finding_that_was_resolved_by_hand_is_not_raised_by_the_next_tick_but_when_it_comes_again(
+    tmp_path: Path
+) -> None:
+    async with running(tmp_path, report(LEADS), report(LEADS), report(), report(LEADS)) as made:
+        await until(lambda: bool(made.sidecar.desk.cases()))
+        await made.sidecar.desk.act(LEADS.fingerprint, Resolve("mended"), Actor("bob", "page"))
+        assert made.sidecar.active() == []
+        await made.minute()
+        assert made.sidecar.active() == []
+        await made.minute()
+        await made.minute()
+        assert watches(made.sidecar.active()) == ["leads"]
+
+
+async def test_a_tick_does_not_end_what_escalation_pushed(tmp_path: Path) -> None:
+    policy = tmp_path / "escalation.yml"
+    policy.write_text("policies: [{name: quick, steps: [{after: 90s, team: exec}]}]")
+    async with running(tmp_path, report(LEADS), desk={"escalation": str(policy)}) as made:
+        for _ in range(3):
+            await made.minute()
+        await until(lambda: len(made.sidecar.active()) == 2)
+        await made.minute()
+        assert [(one.escalation, one.team) for one in made.sidecar.active()] == [("", ""), ("1", "exec")]
+        assert made.value('sales_alert_escalations_total{severity="warning"}') == 1
+
+
+async def test_the_desk_stays_over_a_reload_and_follows_the_new_policy(tmp_path: Path) -> None:
+    policy = tmp_path / "escalation.yml"
+    policy.write_text("policies: []")
+    async with running(tmp_path, report(LEADS), desk={"escalation": str(policy)}) as made:
+        desk = made.sidecar.desk
+        await until(lambda: bool(desk.cases()))
+        await desk.act(LEADS.fingerprint, Acknowledge("on it"), Actor("bob", "page"))
+        await desk.act(LEADS.fingerprint, Unacknowledge(), Actor("bob", "page"))
+        assert desk.cases()[0].next_step_at is None
+        policy.write_text("policies: [{name: slow, steps: [{after: 1h, team: exec}]}]")
+        await made.sidecar.reload()
+        await until(lambda: desk.cases()[0].next_step_at is not None, 30)
+        assert made.sidecar.desk is desk
+        assert [event.kind for event in await desk.history(Wanted())] == ["unacknowledged", "acknowledged", "fired"]
+
+
+def test_a_policy_that_is_wrong_is_refused(tmp_path: Path) -> None:
+    policy = tmp_path / "escalation.yml"
+    policy.write_text("policies: [{name: x, steps: [{after: soon, team: exec}]}]")
+    with pytest.raises(ConfigError, match=r"escalation.yml: policies.0.steps.0.after: expected a length of time"):
+        checked(build({"sidecar": {"desk": {"escalation": str(policy)}}}, "test"))
+
+
+async def test_without_push_what_an_earlier_life_pushed_ends(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "outbox", [], Clock(NOW - 300))
+    await box.raise_([SPEND.lasting(NOW - 300, None)])
+    await box.close()
+    async with running(tmp_path, report(LEADS), push=False) as made:
+        assert made.sidecar.active() == []
 
 
 async def test_without_push_nothing_is_raised(tmp_path: Path) -> None:
@@ -239,7 +298,10 @@ async def test_a_bad_configuration_leaves_the_old_one_in_force(tmp_path: Path) -
         assert made.value("sales_sidecar_tick_interval_seconds") == 60
 
 
-@pytest.mark.parametrize("own", [{"shard": "3/2"}, {"watches": ["nowhere.yml"]}, {"false_alarm_budget": "0 per week"}])
+@pytest.mark.parametrize("own", [
+    {"shard": "3/2"}, {"watches": ["nowhere.yml"]}, {"false_alarm_budget": "0 per week"},
+    {"desk": {"without_login": "responder"}, "listen_address": [":18881"]},
+])
 def test_settings_that_cannot_be_worked_with_are_refused(own: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         checked(build({"sidecar": own}, "test"))

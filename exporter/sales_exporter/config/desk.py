@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sales_exporter.config.sections import Section
 
@@ -23,6 +24,12 @@ class NoticeReceiver(Section):
     token_file: Path | None = Field(None, description="File with the token to show.")
     teams: tuple[str, ...] = Field((), description="Teams whose alerts it is told of; without any, all.")
 
+    @model_validator(mode="after")
+    def _topic(self) -> NoticeReceiver:
+        if self.kind == "ntfy" and not re.search(r"://[^/?#]+(/[^?#]*)?/[-_A-Za-z0-9]{1,64}$", self.url):
+            raise ValueError("the url of an ntfy receiver ends in its topic, such as https://ntfy.sh/sales")
+        return self
+
 
 class Desk(Section):
     """Who may act on alerts, and who is told."""
@@ -36,6 +43,8 @@ class Desk(Section):
                                                       "distribution by default.")
     external_url: str | None = Field(None, pattern=r"^https?://", description="Address that people open, with the "
                                      "prefix that a proxy takes away; links begin with it.")
+    grafana_url: str | None = Field("http://127.0.0.1:3000", pattern=r"^https?://", description="Address of Grafana "
+                                    "as people open it, for links to dashboards; null leaves them out.")
     key_file: Path | None = Field(None, description="File with the key that signs links; made below storage.path "
                                                     "without one.")
     receivers: dict[ReceiverName, NoticeReceiver] = Field(default_factory=dict,

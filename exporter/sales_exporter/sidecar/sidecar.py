@@ -20,13 +20,16 @@ from sales_exporter.runtime.clock import Clock
 from sales_exporter.runtime.exposition import Format
 from sales_exporter.runtime.landing import Wording
 from sales_exporter.sidecar import metrics
-from sales_exporter.sidecar.fleet.budget import pages_per_week
+from sales_exporter.sidecar.desk import metrics as desk_metrics
+from sales_exporter.sidecar.desk.desk import Desk
+from sales_exporter.sidecar.desk.messenger import Messenger
+from sales_exporter.sidecar.desk.policy import configured as escalation
+from sales_exporter.sidecar.desk.seen import ORIGIN
 from sales_exporter.sidecar.history.history import delay
 from sales_exporter.sidecar.outbox import Alert, Alertmanager, Outbox
 from sales_exporter.sidecar.outbox import report as outbox_report
 from sales_exporter.sidecar.process import Failed, Progress, Work, Worker
 from sales_exporter.sidecar.report import PARTS, Plan, Report, Save, Tick
-from sales_exporter.sidecar.watches.files import load as load_watches
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,9 @@ WORDS = Wording(
     "What Prometheus knows is judged: expected ranges, anomalies, drift of models, forecasts and capacity dates.",
     "Part", "A scrape never waits for a tick: it is answered from the last good one.",
 )
-SELF, OUTBOX = "sidecar", "outbox"
+SELF, OUTBOX, DESK = "sidecar", "outbox", "desk"
+DESK_SECONDS = 10.0
+"""Between two times that the desk's numbers are put up."""
 FILL_SECONDS = 3_600.0
 """The first answer may take so long: it reads weeks of the past."""
 SLOW = 3.0
@@ -47,20 +52,6 @@ KEPT = 3.0
 """Intervals for which a part's series are served after its last good tick."""
 
 
-def checked(settings: Settings) -> Settings:
-    """Settings that the sidecar can work with.
-
-    Raises:
-        ConfigError: a file of watches, the budget or the shard cannot be used.
-    """
-    load_watches(settings.sidecar.watches, settings.sidecar.default_watches)
-    pages_per_week(settings.sidecar.false_alarm_budget)
-    number, _, of = settings.sidecar.shard.partition("/")
-    if int(number) > int(of):
-        raise ConfigError(f"sidecar.shard: {settings.sidecar.shard}: the first number must not be above the second")
-    return settings
-
-
 class Sidecar:
     """Ticks, publishes and tells. ``load`` reads the configuration anew for a reload; ``work`` is what judges."""
 
@@ -68,16 +59,21 @@ class Sidecar:
         self._load, self._clock, self._work = load, clock, work
         self._stop: Callable[[], None] | None = None
         self._setup(load())
+        path, own = self.settings.storage.path, self.settings.sidecar
+        folder = path / "desk" if path is not None else None
+        self.messenger = Messenger(folder, own.desk, clock)
+        self.desk = Desk(folder, escalation(self.settings), own.alertmanagers, self._outbox, clock,
+                         aiohttp.ClientSession, self.messenger.notices.send)
 
     def _setup(self, settings: Settings) -> None:
         own = settings.sidecar
         self.settings = settings
         self._board = Board(self._clock, settings.limits)
-        for name in (*PARTS, SELF, OUTBOX):
+        for name in (*PARTS, SELF, OUTBOX, DESK):
             self._board.add(name, own.interval, KEPT * own.interval)
         self._worker = Worker(self._work, Plan(settings, self._clock), self._heard)
         folder = settings.storage.path / "outbox" if settings.storage.path is not None else None
-        sinks = [Alertmanager(url, aiohttp.ClientSession, self._clock) for url in own.alertmanagers] if own.push else []
+        sinks = [Alertmanager(url, aiohttp.ClientSession, self._clock) for url in own.alertmanagers]
         self._outbox = Outbox(folder, sinks, self._clock)
         self._ticks: Counter[str] = Counter()
         self._failures: Counter[tuple[str, str]] = Counter()
@@ -121,6 +117,11 @@ class Sidecar:
         """Of the judging process; None before the first tick."""
         return self._worker.pid
 
+    @property
+    def _url(self) -> str:
+        own = self.settings.sidecar
+        return own.desk.external_url or f"http://{own.listen_address[0]}"
+
     def active(self) -> Sequence[Alert]:
         """Alerts that last."""
         return self._outbox.active()
@@ -130,20 +131,17 @@ class Sidecar:
         return self._board.exposition(kind, packed, only)
 
     async def run(self) -> None:
-        """Run until cancelled; a reload swaps settings, process and outbox in between."""
-        while True:
-            again = asyncio.Event()
-            self._stop = again.set
-            tasks = [asyncio.create_task(self._outbox.run(), name="outbox"),
-                     asyncio.create_task(self._tick_for_ever(), name="ticks")]
-            try:
-                await again.wait()
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-                await self._leave()
-            self._setup(self._next)
+        """Run until cancelled; a reload swaps settings, process and outbox in between. The desk stays."""
+        try:
+            while True:
+                await self._run_until_reload()
+                self._setup(self._next)
+                own = self.settings.sidecar
+                await self.messenger.renew(own.desk)
+                await self.desk.renew(escalation(self.settings), own.alertmanagers, self._outbox)
+        finally:
+            await self.desk.close()
+            await self.messenger.close()
 
     async def reload(self) -> None:
         """Read the configuration again. A bad one leaves the old one in force.
@@ -159,6 +157,23 @@ class Sidecar:
         log.info("configuration reloaded")
         if self._stop is not None:
             self._stop()
+
+    async def _run_until_reload(self) -> None:
+        again = asyncio.Event()
+        self._stop = again.set
+        if not self.settings.sidecar.push:
+            # What an earlier life pushed would be repeated for ever.
+            await self._tell((), frozenset(), self._clock.now())
+        tasks = [asyncio.create_task(work, name=name) for name, work in (
+            ("outbox", self._outbox.run()), ("ticks", self._tick_for_ever()), ("desk", self.desk.run()),
+            ("notices", self.messenger.notices.run()), ("desk's numbers", self._show_desk()))]
+        try:
+            await again.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._leave()
 
     async def _leave(self) -> None:
         if self._worker.alive and self._last is not None:
@@ -208,15 +223,20 @@ class Sidecar:
             elif self._board.fail(name, SalesExporterError(part.defect), part.seconds):
                 log.warning("part failed", extra={"part": name, "error": part.defect})
         if self.settings.sidecar.push:
-            await self._tell(report)
+            await self._tell(report.alerts, report.unsettled, report.at)
 
-    async def _tell(self, report: Report) -> None:
-        """Raise what stands, end what does not. Alerts of before a start without a state wait until it is known."""
-        await self._outbox.raise_(report.alerts)
-        standing = {alert.fingerprint for alert in report.alerts}
-        over = [alert.fingerprint for alert in self._outbox.active()
-                if alert.fingerprint not in standing and alert.alertname not in report.unsettled]
-        await self._outbox.resolve(over, report.at)
+    async def _tell(self, alerts: Sequence[Alert], unsettled: frozenset[str], at: float) -> None:
+        """Raise what stands, end what does not. Alerts of before a start without a state wait until it is known.
+
+        Copies that escalation made are the desk's, and what was resolved by hand waits until it has been gone once.
+        """
+        admitted = await self.desk.admitted(alerts, unsettled)
+        await self._outbox.raise_(admitted)
+        self.desk.wake()
+        standing = {alert.fingerprint for alert in admitted}
+        over = [alert.fingerprint for alert in self._outbox.active() if alert.fingerprint not in standing
+                and alert.alertname not in unsettled and ORIGIN not in alert.annotations]
+        await self._outbox.resolve(over, at)
 
     def _missed(self, failed: Failed, began: float) -> None:
         self._ticks["failed"] += 1
@@ -238,6 +258,14 @@ class Sidecar:
         await self._board.succeed(Snapshot(SELF, tuple(metrics.samples(state)), now), took)
         facts = tuple(outbox_report.of(self._outbox.facts(), now))
         await self._board.succeed(Snapshot(OUTBOX, facts, now), took)
+
+    async def _show_desk(self) -> None:
+        """Put up the desk's numbers for ever."""
+        while True:
+            began = self._clock.monotonic()
+            samples = (*desk_metrics.samples(self.desk.facts(), self._url), *self.messenger.samples())
+            await self._board.succeed(Snapshot(DESK, samples, self._clock.now()), self._clock.monotonic() - began)
+            await self._clock.sleep(DESK_SECONDS)
 
     async def _heard(self, progress: Progress) -> None:
         share = progress.done / max(progress.total, 1)

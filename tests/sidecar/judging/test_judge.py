@@ -54,12 +54,12 @@ class Sayer:
 
 @contextlib.asynccontextmanager
 async def judging(api: Api, folder: Path, heard: list[Progress] | None = None,
-                  shard: str = "1/1", **limits: int) -> AsyncIterator[Judge]:
+                  shard: str = "1/1", external_url: str | None = None, **limits: int) -> AsyncIterator[Judge]:
     """A judge of one watch over a day of quarter hours."""
     (folder / "watches.yml").write_text(WATCHES)
     settings = build({"limits": limits, "storage": {"path": str(folder)}, "sidecar": {
         "shard": shard, "interval": STEP, "history": "1d", "watches": [str(folder / "watches.yml")],
-        "default_watches": False}}, "test")
+        "default_watches": False, "desk": {"external_url": external_url}}}, "test")
     async with serving(api), Client(QueryApi(url=api.url), api.clock) as client:
         yield Judge(settings, client, api.clock, (heard if heard is not None else []).append)
 
@@ -95,6 +95,17 @@ async def test_what_is_not_settled_is_named_by_its_alerts(api: Api, tmp_path: Pa
     async with judging(api, tmp_path) as judge:
         first, later = await tick(judge, NOON), await tick(judge, NOON + 2 * STEP)
     assert (first.unsettled, later.unsettled) == ({"SalesAnomaly"}, frozenset())
+
+
+@pytest.mark.parametrize(("external_url", "links"), [
+    (None, {}), ("https://desk.example/sales/", {"desk_url": "https://desk.example/sales/alerts/{}"})])
+async def test_an_alert_links_to_its_page_where_there_is_one(
+    api: Api, tmp_path: Path, external_url: str | None, links: dict[str, str]
+) -> None:
+    async with judging(api, tmp_path, external_url=external_url) as judge:
+        judge._parts["drift"] = Sayer()
+        (found,) = (await tick(judge, NOON)).alerts
+    assert found.annotations == {name: link.format(found.fingerprint) for name, link in links.items()}
 
 
 async def test_models_are_judged_by_the_first_shard_alone(api: Api, tmp_path: Path) -> None:

@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from sales_exporter.sidecar.outbox.book import Book, Entry
-from sales_exporter.sidecar.outbox.rows import Row, written
-from sales_exporter.sidecar.outbox.store import FILE, RESERVE, RESERVED, Store
+from sales_exporter.sidecar.outbox.rows import OUTBOX, written
+from sales_exporter.sidecar.store import Row, Store
 from tests.sidecar.outbox.receiving import NOW, alert
 
 pytestmark = pytest.mark.process
+
+FILE = "outbox.sqlite"
 
 
 def rows(*names: str, size: int = 0) -> list[Row]:
@@ -34,8 +36,8 @@ def names(entries: list[Entry]) -> list[str]:
 
 
 @contextlib.contextmanager
-def opened(folder: Path | None) -> Iterator[tuple[Store, list[Entry]]]:
-    store = Store(folder)
+def opened(folder: Path | None) -> Iterator[tuple[Store[Entry], list[Entry]]]:
+    store = Store(folder, OUTBOX)
     try:
         yield store, store.open()
     finally:
@@ -88,7 +90,7 @@ def test_without_a_folder_alerts_are_kept_in_memory() -> None:
 
 def test_r31_space_is_held_in_reserve(tmp_path: Path) -> None:
     with opened(tmp_path):
-        assert (tmp_path / RESERVE).stat().st_blocks * 512 >= RESERVED == 8 << 20
+        assert (tmp_path / "outbox.reserve").stat().st_blocks * 512 >= 8 << 20
 
 
 @pytest.mark.slow

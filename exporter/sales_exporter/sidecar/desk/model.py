@@ -167,3 +167,29 @@ class Times:
     resolve_median: float | None
     resolve_p90: float | None
     flapping: tuple[Flapping, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far what the desk shows can be relied on: Alertmanagers by host and port."""
+
+    answering: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    """Those that do not answer: what they alone show is as it was."""
+    heartbeat: bool = False
+    """Whether one that answers shows the alert that always fires: rules are evaluated, and their alerts arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the desk itself tells people. ``key`` is the same after a restart: told twice, it is one."""
+
+    key: str
+    kind: Literal["resolved", "escalated", "woken"]
+    case: Case
+    at: float
+    text: str
+    step: int = 0
+    """Of the escalation policy, for what is escalated."""
+    to: tuple[str, ...] = ()
+    """Names of the receivers that are meant; empty: all whose teams fit."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from sales_exporter.sidecar.desk.model import Action, Actor, Case, Event, Times, Wanted
+from sales_exporter.sidecar.desk.model import Action, Actor, Case, Event, Reach, Times, Wanted
 
 
 class UnknownAlert(LookupError):
@@ -22,6 +22,10 @@ class AlertDesk(Protocol):
 
     def cases(self) -> Sequence[Case]:
         """All that are not over, worst first: severity, then nobody has it, then the oldest."""
+        ...
+
+    def reach(self) -> Reach:
+        """Who answers, and whether alerts of rules arrive: no alert is good news only then."""
         ...
 
     async def case(self, fingerprint: str) -> Case:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from multiprocessing.connection import Connection
 from typing import Protocol
@@ -18,6 +18,7 @@ from sales_exporter.runtime import logs
 from sales_exporter.runtime.clock import Clock
 from sales_exporter.runtime.exposition import Renderer
 from sales_exporter.runtime.guard import bound
+from sales_exporter.sidecar.desk.links import page
 from sales_exporter.sidecar.fleet import insights
 from sales_exporter.sidecar.history.client import Client
 from sales_exporter.sidecar.history.history import Scope
@@ -26,6 +27,7 @@ from sales_exporter.sidecar.judging.drifts import Drifts
 from sales_exporter.sidecar.judging.forecasting import Forecasting, room
 from sales_exporter.sidecar.judging.standing import ALERTS, OF_PART, Place, Standing
 from sales_exporter.sidecar.judging.standing import samples as standing_samples
+from sales_exporter.sidecar.outbox.alert import Alert
 from sales_exporter.sidecar.process import Failed, Progress
 from sales_exporter.sidecar.report import PARTS, SHARES, Part, Plan, Report, Save, Tick
 from sales_exporter.sidecar.watches.files import load as load_watches
@@ -109,7 +111,7 @@ class Judge:
         self._anomalies = Anomalies(client, watches, settings, clock, folder, scope,
                                     lambda done, total: heard(Progress("reading the past", done, total)))
         self._forecasting = Forecasting(client, watches, place, past, own.holidays, room(settings.limits))
-        self._currency = settings.business.reporting_currency
+        self._currency, self._external_url = settings.business.reporting_currency, own.desk.external_url
         self._drifts = Drifts(client, own.drift, place, past, folder)
         self._parts: dict[str, Judged] = {"anomalies": self._anomalies}
         if shard[0] == 1:
@@ -135,10 +137,16 @@ class Judge:
         found["findings"] = self._page("findings", [*standing_samples(standing), *insights.samples(said)], began)
         found |= {name: self._page(name, [], began) for name in PARTS if name not in found}
         return Report(
-            at=at, seconds=self._clock.monotonic() - began, parts=found, alerts=tuple(one.alert for one in standing),
+            at=at, seconds=self._clock.monotonic() - began, parts=found, alerts=self._pushed(standing),
             unsettled=frozenset(ALERTS[kind] for name, part in self._parts.items() if not part.settled
                                 for kind in OF_PART[name]),
             series=self._anomalies.series(), failures=self._anomalies.failures(), saved=self._anomalies.saved)
+
+    def _pushed(self, standing: Iterable[Standing]) -> tuple[Alert, ...]:
+        """The alerts of findings, each with the address of its page, so that every notification can link to it."""
+        home = self._external_url
+        return tuple(one.alert.annotated("desk_url", page(home, one.alert.fingerprint)) if home else one.alert
+                     for one in standing)
 
     async def _look(self, name: str, part: Judged, at: float) -> Part:
         """One part. What it said last stands when it fails now (R13)."""

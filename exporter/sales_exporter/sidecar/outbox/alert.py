@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from sales_exporter.sidecar.outbox.identity import fingerprint
 
-LABELS = ("alertname", "severity", "team", "category", "cluster", "tenant", "service", "entity", "watch")
+LABELS = ("alertname", "severity", "team", "category", "cluster", "tenant", "service", "entity", "watch", "escalation")
 """Every label of a pushed alert; nothing that changes while it lasts."""
 CUT = 256
 """Longest label or annotation value; longer ones are cut (reliability.md, S8)."""
@@ -42,6 +42,8 @@ class Alert:
     service: str = ""
     entity: str = ""
     watch: str = ""
+    escalation: str = ""
+    """Step of the escalation policy, for the copy of an alert that nobody took: it is an alert of its own."""
     ends_at: float | None = None
     generator_url: str = ""
     fingerprint: str = field(init=False, compare=False)
@@ -77,6 +79,10 @@ class Alert:
         object.__setattr__(twin, "starts_at", starts_at)
         object.__setattr__(twin, "ends_at", ends_at)
         return twin
+
+    def annotated(self, name: str, text: str) -> Alert:
+        """The same alert with an annotation more."""
+        return replace(self, annotations={**self.annotations, name: text})
 
 
 _FIELDS = tuple(one.name for one in fields(Alert))

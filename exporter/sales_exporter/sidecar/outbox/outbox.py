@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
-from typing import ParamSpec, TypeVar
 
 from sales_exporter.runtime.clock import Clock
 from sales_exporter.sidecar.outbox.alert import Alert
 from sales_exporter.sidecar.outbox.book import BOUND, USUAL, Book, Entry, Timing
 from sales_exporter.sidecar.outbox.report import Facts
-from sales_exporter.sidecar.outbox.rows import Row, written
+from sales_exporter.sidecar.outbox.rows import OUTBOX
 from sales_exporter.sidecar.outbox.sender import Sender
 from sales_exporter.sidecar.outbox.sink import AlertSink
-from sales_exporter.sidecar.outbox.store import Store
+from sales_exporter.sidecar.shelf import Shelf
 
 LAST_FLUSH = 2.0
 """Seconds that the last news may take when the process ends."""
-
-P = ParamSpec("P")
-Answer = TypeVar("Answer")
 
 
 class Outbox:
@@ -39,9 +33,8 @@ class Outbox:
         """Open the outbox in ``folder``; without one, or when the disk refuses, it lives in memory. Never fails."""
         self._clock = clock
         self._book = Book([sink.name for sink in sinks], timing, bound)
-        self._store = Store(folder)
-        self._book.restore(self._store.open())
-        self._thread = ThreadPoolExecutor(1, "outbox")
+        self._shelf = Shelf(folder, OUTBOX)
+        self._book.restore(self._shelf.found)
         spread = chance if chance is not None else Random()  # noqa: S311  (no secret)
         self._senders = [Sender(sink, self._book, self._keep, clock, spread) for sink in sinks]
 
@@ -73,8 +66,7 @@ class Outbox:
         """Close file and connections. What is open is open again at the next start."""
         for sender in self._senders:
             await sender.sink.close()
-        await asyncio.to_thread(self._thread.shutdown)
-        self._store.close()
+        await self._shelf.close()
 
     def facts(self) -> Facts:
         """What there is to report."""
@@ -82,7 +74,7 @@ class Outbox:
         return Facts(
             {sender.sink.name: self._book.queue(sender.sink.name, now) for sender in self._senders},
             {sender.sink.name: dict(sender.failures) for sender in self._senders},
-            len(self._book.open_alerts()), dict(self._book.dropped), self._store.state, self._store.set_aside)
+            len(self._book.open_alerts()), dict(self._book.dropped), self._shelf.state, self._shelf.set_aside)
 
     async def _keep(self, changed: Sequence[Entry]) -> None:
         """Write what changed, then let it be sent. Whoever is cancelled meanwhile leaves the rest to others."""
@@ -92,8 +84,7 @@ class Outbox:
     async def _kept(self, changed: Sequence[Entry]) -> None:
         gone = self._book.forget(self._clock.now())
         left = [(entry, entry.alert) for entry in changed if entry.alert.fingerprint in self._book.entries]
-        rows = [written(entry) for entry, _ in left]
-        await self._write(rows, gone)
+        await self._shelf.write([entry for entry, _ in left], gone)
         for entry, alert in left:
             # What changed meanwhile is on its way to the disk.
             entry.stored |= entry.alert is alert
@@ -106,10 +97,8 @@ class Outbox:
             await self._clock.sleep(self._book.timing.interval)
             gone = self._book.forget(self._clock.now())
             if gone:
-                await self._write([], gone)
-            if self._store.ailing:
-                rows = [written(entry) for entry in self._book.entries.values()] if self._store.behind else []
-                self._book.restore(await self._in_thread(self._store.mend, rows))
+                await self._shelf.write([], gone)
+            self._book.restore(await self._shelf.mend(self._book.entries.values()))
 
     async def _flush(self) -> None:
         """Send the last news, within a moment."""
@@ -123,11 +112,3 @@ class Outbox:
 
     async def _last_news(self) -> None:
         await asyncio.gather(*(sender.push(everything=False) for sender in self._senders))
-
-    async def _write(self, rows: Sequence[Row], gone: Sequence[str]) -> None:
-        # Without a folder there is no disk to wait for.
-        if self._store.state != "none":
-            await self._in_thread(self._store.write, rows, gone)
-
-    async def _in_thread(self, work: Callable[P, Answer], *given: P.args, **named: P.kwargs) -> Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *given, **named))

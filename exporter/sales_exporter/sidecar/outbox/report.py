@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sales_exporter.model import Sample, counter, gauge
 from sales_exporter.sidecar.outbox.book import Queue
 from sales_exporter.sidecar.outbox.sink import REASONS
-from sales_exporter.sidecar.outbox.store import STATES, State
+from sales_exporter.sidecar.store import STATES, State
 
 FAILURES = counter("sales_alert_push_failures_total", "Requests that an Alertmanager did not answer or take "
                    "(unreachable, timeout, throttled, server, internal), and alerts that it refused (invalid, "

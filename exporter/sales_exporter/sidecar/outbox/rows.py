@@ -7,9 +7,8 @@ import zlib
 
 from sales_exporter.sidecar.outbox.alert import LABELS, Alert
 from sales_exporter.sidecar.outbox.book import Entry, Told
+from sales_exporter.sidecar.store import Form, Row
 
-Row = tuple[str, int, str]
-"""Fingerprint, checksum and text: SQLite itself notices no byte that flips within a value."""
 _TOLD = ("starts_at", "accepted_at", "resolved_at")
 
 
@@ -41,3 +40,6 @@ def read(row: tuple[object, ...]) -> Entry:
     if alert.fingerprint != name:
         raise ValueError("another alert's name")
     return Entry(alert, told, stored=True)
+
+
+OUTBOX: Form[Entry] = Form("outbox", "alerts", written, read, reserved=8 << 20)
