@@ -120,6 +120,15 @@ def test_variables_that_kubernetes_sets_for_a_service_so_named_are_no_error(monk
     assert load(None, {}).web.listen_address == ("127.0.0.1:18880",)
 
 
+def test_a_list_in_the_environment_is_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALES_EXPORTER_SIDECAR_API_ORIGINS", "https://a.example, https://b.example")
+    monkeypatch.setenv("SALES_EXPORTER_SIDECAR_DESK_RESPONDERS", "ada,bob")
+    monkeypatch.setenv("SALES_EXPORTER_SIDECAR_DESK_NOTIFIERS", "alertmanager")
+    sidecar = load(None, {}).sidecar
+    assert sidecar.api.origins == ("https://a.example", "https://b.example")
+    assert (sidecar.desk.responders, sidecar.desk.notifiers) == (("ada", "bob"), ("alertmanager",))
+
+
 def test_every_setting_of_one_value_has_an_environment_variable() -> None:
     assert dict(variables())["SALES_EXPORTER_WEB_LISTEN_ADDRESS"] == "web.listen_address"
     assert dict(variables())["SALES_EXPORTER_DATABASE_DSN_FILE"] == "database.dsn_file"

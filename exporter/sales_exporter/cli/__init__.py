@@ -55,7 +55,7 @@ COMMANDS = {
     "generate": "generate:generate", "import": "import_data:import_", "secrets": "secrets:secrets",
     "sidecar": "sidecar:sidecar", "backtest": "backtest:backtest", "detect": "detect:detect",
     "incidents": "incidents:incidents", "healthcheck": "serve:healthcheck", "load-demo": "stack:load_demo",
-    "rules": "rules:rules", "grafana": "grafana:grafana", "traffic": "traffic:traffic",
+    "alerts": "alerts:alerts", "rules": "rules:rules", "grafana": "grafana:grafana", "traffic": "traffic:traffic",
 }
 """Module and function of each command, in the order of the help."""
 HIDDEN = frozenset({"load-demo", "traffic"})
@@ -65,6 +65,9 @@ _OPEN_ENDED = {"serve": {"allow_extra_args": True, "ignore_unknown_options": Tru
 
 def _register() -> None:
     """Make the commands known. Only what is asked for is loaded: a server carries no generator and no importer."""
+    # A second call within one process, as tests make it, begins anew.
+    app.registered_commands.clear()
+    app.registered_groups.clear()
     wanted = [name for name in sys.argv[1:2] if name in COMMANDS]
     for name in wanted or COMMANDS:
         module, function = COMMANDS[name].split(":")

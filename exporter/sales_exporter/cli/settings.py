@@ -111,7 +111,8 @@ def _environment() -> Iterator[tuple[str, object]]:
 
 
 _LISTS = ("web.listen_address", "business.windows", "business.conversion_horizons", "sidecar.listen_address",
-          "sidecar.alertmanagers", "sidecar.watches", "sidecar.holidays")
+          "sidecar.alertmanagers", "sidecar.watches", "sidecar.holidays", "sidecar.api.origins",
+          "sidecar.desk.notifiers", "sidecar.desk.responders")
 
 
 def _leaves(section: type[Section], prefix: str) -> Iterator[str]:

@@ -10,16 +10,19 @@ from typing import Annotated
 import typer
 
 from sales_exporter import __version__
+from sales_exporter.cli.desk import parts
 from sales_exporter.cli.flags import Budget, ConfigFile, LogFormat, LogLevel, PrometheusUrl, Watches, WebConfigFile
 from sales_exporter.cli.running import until_stopped
 from sales_exporter.cli.settings import load
 from sales_exporter.config import Settings
 from sales_exporter.runtime import logs
 from sales_exporter.runtime.clock import Clock, SystemClock
+from sales_exporter.runtime.roles import roles
 from sales_exporter.runtime.web import serve as serve_web
 from sales_exporter.runtime.web_config import WebConfig
 from sales_exporter.sidecar.judging.judge import work
-from sales_exporter.sidecar.sidecar import Load, Sidecar, checked
+from sales_exporter.sidecar.settings import checked
+from sales_exporter.sidecar.sidecar import Load, Sidecar
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +86,12 @@ async def run(load: Load, clock: Clock) -> None:
     """
     watching = Sidecar(load, clock, work)
     settings = watching.settings
-    web = await serve_web(watching, settings.web.model_copy(
-        update={"listen_address": settings.sidecar.listen_address}))
-    log.info("serving", extra={"version": __version__, "address": ", ".join(map(str, web.addresses))})
-    await until_stopped(watching.run(), watching.reload, web.close)
+    async with parts(watching, clock) as shown:
+        web = await serve_web(
+            watching, settings.web.model_copy(update={"listen_address": settings.sidecar.listen_address}), clock=clock,
+            parts=shown, roles=lambda login: roles(watching.settings.sidecar.desk, login),
+            external_url=settings.sidecar.desk.external_url,
+        )
+        log.info("serving", extra={"version": __version__, "address": ", ".join(map(str, web.addresses))})
+        await until_stopped(watching.run(), watching.reload, web.close)
     log.info("stopped")

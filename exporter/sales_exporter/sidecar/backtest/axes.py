@@ -14,6 +14,8 @@ DAY = 86_400.0
 _SECONDS = ((2 * DAY, DAY), (7_200.0, 3_600.0), (120.0, 60.0))
 """Where the top of the axis lies, and what its ticks are then a round number of."""
 _MOST_DAYS = 10
+_SHORT = 8 * 3_600.0
+"""Up to here each hour has a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,11 @@ def days(start: float, until: float, zone: ZoneInfo) -> Sequence[tuple[float, st
 
 
 def _hours(start: float, until: float, zone: ZoneInfo) -> Iterator[tuple[float, str]]:
-    """Every third hour by the zone's clock; midnight by its day."""
+    """Every third hour by the zone's clock, each in a short time; midnight by its day."""
+    every = 1 if until - start <= _SHORT else 3
     for at in range(math.ceil(start / 900) * 900, math.floor(until) + 1, 900):
         moment = datetime.fromtimestamp(at, UTC).astimezone(zone)
-        if moment.minute == 0 and moment.hour % 3 == 0:
+        if moment.minute == 0 and moment.hour % every == 0:
             yield float(at), f"{moment:%H:%M}" if moment.hour else f"{_weekday(moment)} {moment.day}"
 
 
