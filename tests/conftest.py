@@ -13,12 +13,14 @@ from hypothesis import settings
 
 from sales_exporter.demo.binaries import obtain
 from sales_exporter.demo.postgres import Postgres, running
-from tests.grafana.weeks import Weeks
-from tests.grafana.weeks import weeks as two_weeks
+from tests.grafana.making import Making
+from tests.grafana.weeks import Weeks, living, standing
 from tests.support.databases import Databases
 from tests.support.datasets import bank, crm, olist  # noqa: F401  (fixtures)
 
 ROOT = Path(__file__).resolve().parent.parent
+MAKING = pytest.StashKey[Making]()
+DATABASES = pytest.StashKey[Databases]()
 
 # The whole suite tries as many examples as hypothesis does by itself. `make unit` asks for the quick profile.
 settings.register_profile("quick", deadline=None, max_examples=10)
@@ -32,14 +34,35 @@ def pytest_sessionstart() -> None:
     gc.set_threshold(20_000)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks the two weeks comes last: until then they are made."""
+    items.sort(key=asks_the_weeks)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Obtain the real servers before the first test that needs them, as `make demo` does."""
     gc.freeze()
     gc.enable()
+    if session.config.option.collectonly:
+        return
     if any(item.get_closest_marker("stack") for item in session.items):
         found = obtain(ROOT / ".sales-exporter", print).prometheus.parent
         os.environ["SALES_EXPORTER_BIN"] = str(found)
         os.environ["PATH"] = os.pathsep.join([str(found), os.environ["PATH"]])
+    if any(map(asks_the_weeks, session.items)) and standing() is None:
+        session.config.stash[MAKING] = Making()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Whoever asked for the two weeks or not: nothing is left of them."""
+    making = session.config.stash.get(MAKING, None)
+    if making is not None:
+        making.clear()
+
+
+def asks_the_weeks(item: pytest.Item) -> bool:
+    """Whether a test needs the two weeks."""
+    return "weeks" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +79,29 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres: Postgres) -> Databases:
+def databases(request: pytest.FixtureRequest, postgres: Postgres) -> Databases:
     """Makes fresh databases with the contract in them, cheaply, from a template."""
-    return Databases(postgres)
+    made = request.config.stash[DATABASES] = Databases(postgres)
+    return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def swept(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Databases go with the module whose tests asked for them: a thousand would be eight gigabytes to write."""
+    yield
+    made = request.config.stash.get(DATABASES, None)
+    if made is not None:
+        made.sweep()
 
 
 @pytest.fixture(scope="session")
-def weeks() -> Iterator[Weeks]:
+def weeks(request: pytest.FixtureRequest) -> Iterator[Weeks]:
     """Two weeks of a whole installation, on which dashboards are asked and drawn."""
-    with two_weeks() as alive:
+    given = standing()
+    if given is not None:
+        yield given
+        return
+    with living(request.config.stash[MAKING].made()) as alive:
         yield alive
 
 

@@ -29,7 +29,7 @@ ALLOWED = {
     "instrumentation": BASE | {"runtime"},
     "intake": BASE | {"config", "contract", "collectors", "runtime", "__init__"},
     "sidecar": BASE | {"config", "stats", "collectors", "runtime", "__init__"},
-    "api": BASE | {"config", "grafana", "runtime", "sidecar"},
+    "api": BASE | {"config", "grafana", "runtime", "sidecar", "__init__"},
     "importer": BASE | {"config", "contract"},
     "rules": BASE | {"config"},
     "catalogue": BASE | {"collectors", "config", "instrumentation", "sidecar"},

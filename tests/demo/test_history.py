@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sales_exporter.demo.history import application, host, servers
+from sales_exporter.demo.history import History, application, host, servers
 from sales_exporter.demo.history.counted import Counted, observe
 from sales_exporter.demo.history.faults import Fault, Floats
 from sales_exporter.demo.history.season import DAY, HOUR, busy
@@ -136,3 +138,18 @@ def test_notifications_fail_within_the_fault_alone() -> None:
 ])
 def test_the_page_of_the_exporter_is_asked_for_what_is_about_itself(name: str, ours: bool) -> None:
     assert servers.own(name) == ours
+
+
+def test_linked_blocks_are_the_same_and_what_is_removed_there_stays_here(tmp_path: Path) -> None:
+    block = tmp_path / "tsdb" / "01A"
+    (block / "chunks").mkdir(parents=True)
+    (tmp_path / "tsdb" / "wal").mkdir()
+    for name in ("meta.json", "index", "chunks/000001"):
+        (block / name).write_text(name)
+    made = History(tmp_path / "tsdb", 0.0, 1.0, 1, 1, "5m")
+    linked = made.linked(tmp_path / "other")
+    assert linked.tsdb == tmp_path / "other" / "tsdb"
+    assert {path.name for path in linked.tsdb.iterdir()} == {"01A"}
+    assert (linked.tsdb / "01A" / "chunks" / "000001").read_text() == "chunks/000001"
+    shutil.rmtree(linked.tsdb / "01A")
+    assert (block / "index").read_text() == "index"

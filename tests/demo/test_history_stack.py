@@ -34,8 +34,11 @@ HOUR = 3_600.0
 DOWN = Fault("target_down", END - 4 * HOUR, 600, subject="application")
 GAP = (END - 6 * HOUR + 300, END - 6 * HOUR + 540)
 RULES = Book(
-    (Alert("Down", "max by (job, instance) (up) == 0", 60, 0, {"severity": "critical"}),),
-    (Recording("job:http:rate10m", "sum by (job) (rate(http_server_request_duration_seconds_count[10m]))"),))
+    (Alert("Down", "max by (job, instance) (up) == 0", 60, 0, {"severity": "critical"}),
+     Alert("SomeDown", "job:down:count > 0", 60, 0)),
+    (Recording("job:http:rate10m", "sum by (job) (rate(http_server_request_duration_seconds_count[10m]))"),
+     Recording("job:down:count", "count by (job) (up == 0)"),
+     Recording("evaluated:at", "vector(time())", interval=300)))
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +99,18 @@ def test_what_the_rules_made_of_it_is_there_as_prometheus_writes_it(server: Prom
     assert number(server, "max(ALERTS_FOR_STATE)", DOWN.start + 120) == DOWN.start
     assert number(server, "job:http:rate10m") == pytest.approx(
         number(server, "sum by (job) (rate(http_server_request_duration_seconds_count[10m]))"))
+
+
+def test_an_alert_on_a_recorded_value_ends_when_that_is_gone(server: Prometheus) -> None:
+    firing = 'count(count_over_time(ALERTS{alertname="SomeDown",alertstate="firing"}[1m]))'
+    assert number(server, firing, DOWN.end - 60) == 1
+    assert number(server, firing, DOWN.end + 60) is None
+
+
+def test_a_recorded_value_stays_until_its_rule_is_evaluated_again(server: Prometheus) -> None:
+    # Recorded from a minute before the span on, which is how long an alert of these may have been pending.
+    assert [number(server, "evaluated:at", END - early) for early in (60, 120, 300, 360)] == [
+        END - 60, END - 360, END - 360, END - 360]
 
 
 def backtest(server: Prometheus, folder: Path, expr: str, *more: str) -> Result:

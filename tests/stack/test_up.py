@@ -14,8 +14,9 @@ import sys
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ from sales_exporter.demo.traffic import RATE
 
 pytestmark = [pytest.mark.stack, pytest.mark.postgres, pytest.mark.timeout(600)]
 
+Summary = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
 SCRAPE_SECONDS = 10
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+SETS = {"olist": "olist-funnel", "crm": "crm-opportunities", "bank": "bank-calls"}
+"""Real data sets and their folders."""
 TARGETS = 4.0
 """Exporter, sidecar, Prometheus and Alertmanager: there is no application without the invented company."""
 
@@ -43,8 +48,12 @@ def is_free(port: int) -> bool:
     return True
 
 
+GIVEN: set[int] = set()
+"""Ports that a stack of this module was given before."""
+
+
 def offset() -> int:
-    """A port offset at which all ports were free a moment ago.
+    """A port offset at which all ports were free a moment ago, and none was given to another stack.
 
     It stays below the ports that the system gives to connections: one of another test could take a port before its
     server does.
@@ -52,7 +61,9 @@ def offset() -> int:
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     while True:
         shift = random.randrange(1_000, first - max(PORTS.values()))
-        if all(is_free(port + shift) for port in PORTS.values()):
+        ports = {port + shift for port in PORTS.values()}
+        if not ports & GIVEN and all(map(is_free, ports)):
+            GIVEN.update(ports)
             return shift
 
 
@@ -60,7 +71,7 @@ def up(folder: Path, *flags: str) -> list[str]:
     return [sys.executable, "-m", "sales_exporter", "up", f"--storage.path={folder}", *flags]
 
 
-def smoke(folder: Path, *flags: str) -> dict[str, Any]:
+def smoke(folder: Path, *flags: str) -> Summary:
     command = up(folder, "--smoke", f"--port-offset={offset()}", *flags)
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -126,24 +137,45 @@ class Running:
         return next(p for p, words in self.commands() if words and words[0].endswith("postgres") and "-D" in words)
 
 
-@contextmanager
-def started(folder: Path, data: str) -> Iterator[Running]:
+def prepared(folder: Path) -> Path:
+    """The folder with the servers in it, to which PostgreSQL's own user gets."""
     for part in (folder, *folder.parents):
         if part.name.startswith("pytest-") or part == folder:
             part.chmod(0o711)
     (folder / "servers").symlink_to(ROOT / ".sales-exporter" / "servers")
-    stack = Running(folder, data)
+    return folder
+
+
+@contextmanager
+def started(folder: Path, data: str) -> Iterator[Running]:
+    stack = Running(prepared(folder), data)
     yield stack
     if stack.child.poll() is None:
         stack.child.send_signal(signal.SIGINT)
         stack.child.wait(40)
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    """With an empty schema."""
-    with started(tmp_path, "none") as stack:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """With an empty schema; a test leaves it healthy."""
+    with started(tmp_path_factory.mktemp("running"), "none") as stack:
         yield stack
+
+
+@pytest.fixture(scope="module")
+def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[signal.Signals, Running]]:
+    """The same, one for each way to be stopped. They start at once, because a start is mostly waiting."""
+    with ExitStack() as stacks:
+        yield {how: stacks.enter_context(started(tmp_path_factory.mktemp(how.name), "none")) for how in SIGNALS}
+
+
+@pytest.fixture(scope="module")
+def summaries(data_sets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[Summary]]]:
+    """What a stack on each of the real data sets says of itself; they run at once."""
+    pool = ThreadPoolExecutor(len(SETS))
+    yield {data: pool.submit(smoke, prepared(tmp_path_factory.mktemp(data)), f"--data={data}",
+                             f"--data.path={data_sets / folder}") for data, folder in SETS.items()}
+    pool.shutdown(cancel_futures=True)
 
 
 @pytest.fixture
@@ -184,9 +216,10 @@ def test_when_postgresql_stops_scrapes_go_on_and_it_is_said_within_one_interval(
     running.until(lambda: 'sales_source_up{source="postgres"} 1' in running.fetch("exporter", "/metrics"))
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_stopping_it_leaves_no_process_behind(running: Running, how: signal.Signals) -> None:
-    running.until(lambda: running.query("count(up == 1)") == {"": TARGETS})
+@pytest.mark.parametrize("how", SIGNALS)
+def test_stopping_it_leaves_no_process_behind(doomed: Mapping[signal.Signals, Running], how: signal.Signals) -> None:
+    running = doomed[how]
+    running.until(lambda: running.query("count(up == 1)") == {"": TARGETS}, 120)
     running.postmaster()
     before = running.processes
     running.child.send_signal(how)
@@ -223,14 +256,9 @@ def test_an_application_is_scraped_under_traffic_and_gone_when_it_is_stopped(liv
     assert psutil.wait_procs(before, timeout=20)[1] == []
 
 
-@pytest.mark.parametrize(("data", "folder"), [("olist", "olist-funnel"), ("crm", "crm-opportunities"),
-                                              ("bank", "bank-calls")])
-def test_a_real_data_set_is_replayed(data: str, folder: str, data_sets: Path, tmp_path: Path) -> None:
-    (tmp_path / "servers").symlink_to(ROOT / ".sales-exporter" / "servers")
-    for part in (tmp_path, *tmp_path.parents):
-        if part.name.startswith("pytest-") or part == tmp_path:
-            part.chmod(0o711)
-    summary = smoke(tmp_path, f"--data={data}", f"--data.path={data_sets / folder}")
+@pytest.mark.parametrize("data", SETS)
+def test_a_real_data_set_is_replayed(summaries: Mapping[str, Future[Summary]], data: str) -> None:
+    summary = summaries[data].result()
     assert summary["healthy"]
     assert summary["as_of"] is not None
     assert not {alert["alertname"] for alert in summary["alerts"]} & {"SalesCollectorStale", "SalesSourceLagging"}

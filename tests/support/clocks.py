@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 class FakeClock:
@@ -45,6 +47,27 @@ class FakeClock:
             await settle()
         self._now += end - self._monotonic
         self._monotonic = end
+
+
+@dataclass(frozen=True, slots=True)
+class Hurried:
+    """The machine's clocks, ``speed`` times as fast since it was made. Remembers nothing, however long it runs."""
+
+    speed: float
+    wall: float = field(default_factory=time.time)
+    began: float = field(default_factory=time.monotonic)
+
+    def now(self) -> float:
+        """Epoch seconds by this clock."""
+        return self.wall + self.speed * (time.monotonic() - self.began)
+
+    def monotonic(self) -> float:
+        """Seconds by this clock."""
+        return self.began + self.speed * (time.monotonic() - self.began)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait so long by this clock."""
+        await asyncio.sleep(seconds / self.speed)
 
 
 async def settle() -> None:

@@ -38,6 +38,7 @@ class Databases:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
         self._numbers = itertools.count(1)
+        self._passing: list[str] = []
         self._admin = postgres.login(database="postgres")
         self._make("contract_template", None)
         owner = postgres.login(database="contract_template")
@@ -45,17 +46,33 @@ class Databases:
             connection.execute(contract.schema_sql().encode())
         create_role(owner, contract.role_sql(), READER, "reader-password")
 
-    def fresh(self, *, bare: bool = False) -> Database:
-        """A new database with the contract's schema, or an empty one."""
+    def fresh(self, *, bare: bool = False, lasting: bool = False) -> Database:
+        """A new database with the contract's schema, or an empty one. One that is ``lasting`` outlives its module."""
         name = f"test_{next(self._numbers)}"
         self._make(name, None if bare else "contract_template")
+        if not lasting:
+            self._passing.append(name)
         return Database(
             self._postgres.login(database=name),
             self._postgres.login(READER, "reader-password", name),
         )
+
+    def sweep(self) -> None:
+        """Drop those that do not last. Most of what is dropped soon has never got to the disk."""
+        with psycopg.connect(self._admin.dsn, autocommit=True) as connection:
+            self._passing = [name for name in self._passing if not _dropped(connection, name)]
 
     def _make(self, name: str, template: str | None) -> None:
         statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
             sql.Identifier(name), sql.Identifier(template or "template0"))
         with psycopg.connect(self._admin.dsn, autocommit=True) as connection:
             connection.execute(statement)
+
+
+def _dropped(connection: psycopg.Connection, name: str) -> bool:
+    """Whether it is gone. Where a backend takes more than five seconds to end, the next sweep tries again."""
+    try:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    except psycopg.errors.ObjectInUse:
+        return False
+    return True

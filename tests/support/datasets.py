@@ -38,6 +38,6 @@ def bank(databases: Databases, data_sets: Path) -> Loaded:
 
 
 def _load(name: str, databases: Databases, data_sets: Path) -> Loaded:
-    database = databases.fresh()
+    database = databases.fresh(lasting=True)
     as_of = importer.load_example(name, data_sets, database.owner.dsn)
     return Loaded(database, as_of)

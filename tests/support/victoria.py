@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,21 +32,34 @@ def program() -> Path:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, lines: str) -> Iterator[str]:
-    """A server with these samples, in the text format with milliseconds; yields its address."""
+def serving(folder: Path, *flags: str) -> Iterator[str]:
+    """An empty server; yields its address."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = [program(), f"-storageDataPath={folder}/victoria", f"-httpListenAddr=127.0.0.1:{port}",
-               "-retentionPeriod=10y", "-search.disableCache"]
+               "-retentionPeriod=10y", "-search.disableCache", *flags]
     with (folder / "victoria.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
         _wait(process, f"{url}/health", folder / "victoria.log")
-        for path, body in (("api/v1/import/prometheus", lines.encode()), ("internal/force_flush", b"")):
-            urllib.request.urlopen(f"{url}/{path}", body, timeout=60).close()
         yield url
     finally:
         process.terminate()
         process.wait(20)
+
+
+def fill(url: str, form: str, bodies: Iterable[bytes]) -> None:
+    """Give a server samples: ``form`` is import/prometheus for the text format with milliseconds, or import for one
+    JSON object a line.
+    """
+    for body in bodies:
+        _post(f"{url}/api/v1/{form}", body)
+    _post(f"{url}/internal/force_flush", b"")
+
+
+def _post(url: str, body: bytes) -> None:
+    # By default the client would call it a form, which the server would read in place of the samples.
+    request = urllib.request.Request(url, body, {"Content-Type": "text/plain"})
+    urllib.request.urlopen(request, timeout=60).close()
 
 
 def _fetched() -> str | None:

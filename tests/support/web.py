@@ -7,9 +7,11 @@ import contextlib
 import datetime
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 from sales_exporter.collectors import Pass
 from sales_exporter.config import Web
@@ -19,7 +21,9 @@ from sales_exporter.runtime.clock import Clock
 from sales_exporter.runtime.connections import Bounds
 from sales_exporter.runtime.exposition import Format, Renderer, join
 from sales_exporter.runtime.landing import EXPORTER
+from sales_exporter.runtime.parts import Part
 from sales_exporter.runtime.receiving import Intake
+from sales_exporter.runtime.roles import Roles, viewers
 from sales_exporter.runtime.web import Running, serve
 from tests.support.later import Later
 
@@ -59,15 +63,33 @@ class Shown:
 @contextlib.asynccontextmanager
 async def site(
     shown: Shown, *, config: Path | None = None, bounds: Bounds | None = None, clock: Clock | None = None,
-    intake: Intake | None = None, **settings: object,
+    intake: Intake | None = None, parts: Sequence[Part] = (), roles: Roles = viewers, external_url: str | None = None,
+    **settings: object,
 ) -> AsyncIterator[tuple[str, int]]:
     """A server on a free port of loopback, as host and port."""
     given = {"listen_address": ("127.0.0.1:0",), "config_file": config, **settings}
-    running = await serve(shown, Web.model_validate(given), bounds=bounds, clock=clock, intake=intake)
+    running = await serve(shown, Web.model_validate(given), bounds=bounds, clock=clock, intake=intake, parts=parts,
+                          roles=roles, external_url=external_url)
     try:
         yield where(running)
     finally:
         await running.close()
+
+
+@contextlib.contextmanager
+def beside(shown: Shown, **given: Any) -> Iterator[tuple[str, int]]:
+    """A server on a loop of its own, for tests that are not coroutines."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    server = site(shown, **given)
+    try:
+        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(10)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
 
 
 def where(running: Running) -> tuple[str, int]:
@@ -88,11 +110,13 @@ class Answer:
 async def ask(
     address: tuple[str, int], target: str = "/metrics", *, method: str = "GET",
     headers: Mapping[str, str] | None = None, tls: ssl.SSLContext | None = None, local: str | None = None,
+    body: bytes = b"",
 ) -> Answer:
-    """One request over a connection of its own."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: exporter", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    return await send(address, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), tls=tls, local=local)
+    """One request over a connection of its own, to localhost unless the headers say otherwise."""
+    wanted = {"Host": "localhost", "Connection": "close", **({"Content-Length": str(len(body))} if body else {}),
+              **(headers or {})}
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in wanted.items())]
+    return await send(address, ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body, tls=tls, local=local)
 
 
 async def send(

@@ -265,8 +265,12 @@ class Stack:
             f"--storage.path={(self.layout.storage / 'sidecar').resolve()}",
             f"--watches={shipped('examples') / 'demo' / 'watches.yml'}",
         ]
+        # On loopback and without users, whoever looks may act.
+        desk = {"SALES_EXPORTER_SIDECAR_DESK_WITHOUT_LOGIN": "responder",
+                "SALES_EXPORTER_SIDECAR_DESK_EXTERNAL_URL": self.layout.url("sidecar"),
+                "SALES_EXPORTER_SIDECAR_DESK_GRAFANA_URL": self.layout.url("grafana")}
         # Ready once it has read weeks of the past, which nobody has to wait for.
-        self._children.start("sidecar", command, folder=self.layout.storage,
+        self._children.start("sidecar", command, folder=self.layout.storage, environment=desk,
                              ready_url=f"{self.layout.url('sidecar')}/-/healthy")
 
     def _grafana(self) -> None:

@@ -71,7 +71,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder, end = tmp_path_factory.mktemp(str(request.param)), (time.time() - SCOPE.delay) // 60 * 60
     if request.param == "victoriametrics":
         text = "\n".join(f"{name} {value!r} {at * 1000:.0f}" for name, at, value in samples(end))
-        with victoria.serving(folder, text) as url:
+        with victoria.serving(folder) as url:
+            victoria.fill(url, "import/prometheus", [text.encode()])
             yield World(url, end)
         return
     (folder / "past.om").write_text("".join(f"{name} {value!r} {at:.0f}\n" for name, at, value in samples(end))
