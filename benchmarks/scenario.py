@@ -9,8 +9,8 @@ stage, failing and unsuccessful calls, a slow voice agent, no leads, no calls, a
 around it with theirs (API outage and latency, lost rows, lost source, targets down, notifications that fail, a disk
 that fills). Each has to raise one of its alerts within a stated time and to be resolved by one.
 
-Quiet: for each seed as many days as --days of the same company without incidents, with weekends, a holiday, noise,
-single scrapes that fail and restarts of Prometheus. Nothing but the Watchdog may fire.
+Quiet: for each seed as many days as --days of the same company without incidents, with weekends, a holiday of the
+applications, noise, single scrapes that fail and restarts of Prometheus. Nothing but the Watchdog may fire.
 
 Where the numbers come from: exporter/sales_exporter/demo/history. Business numbers are evaluated each hour by the real
 collectors on a real PostgreSQL, what no database remembers is invented there. The rules are evaluated by a real
