@@ -91,3 +91,17 @@ async def test_it_ends_when_the_pipe_is_closed() -> None:
     assert pid is not None
     assert not psutil.pid_exists(pid)
     assert not worker.alive
+
+
+async def test_whoever_leaves_while_it_starts_leaves_a_process_that_ends() -> None:
+    worker = Worker(work, None, unheard)
+    asking = asyncio.create_task(worker.ask("what", 30))
+    await settle()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert worker.pid is not None
+    child = psutil.Process(worker.pid)
+    await worker.close()
+    assert not child.is_running()
+    assert not worker.alive

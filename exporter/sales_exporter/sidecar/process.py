@@ -99,12 +99,21 @@ class Worker:
 
     async def _start(self) -> None:
         await self._kill()
-        self._pipe, theirs = self._context.Pipe()
-        self._process = self._context.Process(target=self._work, args=(theirs, self._plan), daemon=True, name="judge")
-        await asyncio.to_thread(self._process.start)
-        # Only the other process may hold that end: else its death would not be seen.
-        theirs.close()
-        self.starts += 1
+        pipe, theirs = self._context.Pipe()
+        process = self._context.Process(target=self._work, args=(theirs, self._plan), daemon=True, name="judge")
+        starting = asyncio.ensure_future(asyncio.to_thread(process.start))
+        try:
+            await asyncio.shield(starting)
+        finally:
+            # Whoever is cancelled waits all the same: a process that is half started cannot be ended.
+            await asyncio.wait([starting])
+            # Only the other process may hold that end: else its death would not be seen.
+            theirs.close()
+            if starting.exception() is None:
+                self._process, self._pipe = process, pipe
+                self.starts += 1
+            else:
+                pipe.close()
 
     async def _kill(self) -> None:
         process, pipe = self._process, self._pipe
