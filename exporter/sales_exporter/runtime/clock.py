@@ -39,3 +39,13 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
         await asyncio.sleep(seconds)
+
+
+async def woken(news: asyncio.Event, clock: Clock, seconds: float) -> None:
+    """Wait until there is news, or so long; not at all for a time that is over."""
+    waits = [asyncio.ensure_future(news.wait()), asyncio.ensure_future(clock.sleep(max(0.0, seconds)))]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waits:
+            one.cancel()

@@ -12,6 +12,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,23 @@ _NOT_THE_FILE = frozenset({
 })
 _NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 _ANOTHERS = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+
+
+def sealed(name: str, text: str) -> Row:
+    """An entry as it is written."""
+    return name, zlib.crc32(text.encode()), text
+
+
+def unsealed(row: tuple[object, ...]) -> tuple[str, str]:
+    """Name and text of a row.
+
+    Raises:
+        ValueError: they are not what was written.
+    """
+    name, checksum, text = row
+    if not isinstance(name, str) or not isinstance(text, str) or zlib.crc32(text.encode(errors="replace")) != checksum:
+        raise ValueError("the checksum differs")
+    return name, text
 
 
 class _Damaged(Exception):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from sales_exporter.runtime.clock import Clock
+from sales_exporter.runtime.clock import Clock, woken
 from sales_exporter.sidecar.desk.letters import Letter, Letters
 from sales_exporter.sidecar.desk.message import Message
 from sales_exporter.sidecar.outbox.sink import Outcome, Rejected, Retry
@@ -74,7 +74,7 @@ class Courier:
             self._news.clear()
             letter = self._letters.next(name, self._clock.monotonic())
             if letter is None:
-                await self._wait(self._letters.wait(name, self._clock.monotonic()))
+                await woken(self._news, self._clock, self._letters.wait(name, self._clock.monotonic()))
                 continue
             pause = await self._take(letter)
             if pause is not None:
@@ -116,12 +116,3 @@ class Courier:
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._attempts, 32))
         self._attempts += 1
         return max(pause * self._chance.uniform(0.5, 1.0), outcome.after or 0.0)
-
-    async def _wait(self, seconds: float) -> None:
-        """Until there is news, or so long."""
-        waits = [asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(self._clock.sleep(seconds))]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waits:
-                one.cancel()

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from sales_exporter.errors import SourceError, SourceUnavailable
-from sales_exporter.runtime.clock import Clock
+from sales_exporter.runtime.clock import Clock, woken
 from sales_exporter.sidecar.desk import metrics
 from sales_exporter.sidecar.desk.book import Book
 from sales_exporter.sidecar.desk.changes import Changes
@@ -181,15 +181,7 @@ class Desk:
             except Exception:
                 # A defect of ours: the next round must come all the same.
                 log.exception("a round of the alert desk broke")
-            await self._pause()
-
-    async def _pause(self) -> None:
-        waits = [asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(self._clock.sleep(EVERY))]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waits:
-                one.cancel()
+            await woken(self._news, self._clock, EVERY)
 
     async def _settle(self, out: Outcome) -> None:
         """Tell, keep and publish. Told first: what is told again after a crash is known by its key."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from sales_exporter.sidecar.desk import events as table
 from sales_exporter.sidecar.desk.model import Event, Times, Wanted
 from sales_exporter.sidecar.desk.record import Record, read, written
 from sales_exporter.sidecar.shelf import Shelf
-from sales_exporter.sidecar.store import Form, Row, State, Store
+from sales_exporter.sidecar.store import Form, Row, State, Store, sealed, unsealed
 
 Answer = TypeVar("Answer")
 
@@ -26,14 +25,11 @@ SPARE = 100_000
 
 
 def _written(record: Record) -> Row:
-    text = written(record)
-    return record.case.fingerprint, zlib.crc32(text.encode()), text
+    return sealed(record.case.fingerprint, written(record))
 
 
 def _read(row: tuple[object, ...]) -> Record:
-    name, checksum, text = row
-    if not isinstance(text, str) or zlib.crc32(text.encode(errors="replace")) != checksum:
-        raise ValueError("the checksum differs")
+    name, text = unsealed(row)
     record = read(text)
     if record.case.fingerprint != name:
         raise ValueError("another alert's name")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import aiohttp
 
 from sales_exporter.errors import ContractViolation, SourceError, SourceUnavailable
-from sales_exporter.runtime.clock import Clock
+from sales_exporter.runtime.clock import Clock, woken
 from sales_exporter.sidecar.desk.seen import LOST, Poll, poll
 from sales_exporter.sidecar.desk.silences import Expire, Order
 from sales_exporter.sidecar.outbox.alertmanager import name_of
@@ -83,7 +83,7 @@ class Instance:
                 # A defect of ours: it must not end the looking.
                 log.exception("looking at an Alertmanager broke", extra={"alertmanager": self.name})
             told()
-            await self._pause()
+            await woken(self._wake, self._clock, EVERY)
 
     async def look(self) -> None:
         """Ask what it shows."""
@@ -138,14 +138,6 @@ class Instance:
             return str(json.loads(answer)["silenceID"])
         except (ValueError, KeyError, TypeError):
             raise Unsure(f"{self.name} does not answer as Alertmanager's API v2 does") from None
-
-    async def _pause(self) -> None:
-        waits = [asyncio.ensure_future(self._wake.wait()), asyncio.ensure_future(self._clock.sleep(EVERY))]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waits:
-                one.cancel()
 
     async def _get(self, path: str) -> bytes:
         status, body = await self._ask("GET", path)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from sales_exporter.runtime.clock import Clock
 from sales_exporter.sidecar.shelf import Shelf
-from sales_exporter.sidecar.store import Form, Row, State
+from sales_exporter.sidecar.store import Form, Row, State, sealed, unsealed
 
 BOUND = 20_000
 """Keys held at most; above it those go that would be forgotten first."""
@@ -78,7 +77,7 @@ def _end(key: Key) -> float:
 def written(key: Key) -> Row:
     """A key as text."""
     text = json.dumps([key.at, key.known_for])
-    return key.name, zlib.crc32(text.encode()), text
+    return sealed(key.name, text)
 
 
 def read(row: tuple[object, ...]) -> Key:
@@ -87,9 +86,7 @@ def read(row: tuple[object, ...]) -> Key:
     Raises:
         ValueError: it is not what was written.
     """
-    name, checksum, text = row
-    if not isinstance(name, str) or not isinstance(text, str) or zlib.crc32(text.encode(errors="replace")) != checksum:
-        raise ValueError("the checksum differs")
+    name, text = unsealed(row)
     at, known_for = json.loads(text)
     return Key(name, float(at), float(known_for))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import zlib
 
 from sales_exporter.sidecar.outbox.alert import LABELS, Alert
 from sales_exporter.sidecar.outbox.book import Entry, Told
-from sales_exporter.sidecar.store import Form, Row
+from sales_exporter.sidecar.store import Form, Row, sealed, unsealed
 
 _TOLD = ("starts_at", "accepted_at", "resolved_at")
 
@@ -19,7 +18,7 @@ def written(entry: Entry) -> Row:
     text = json.dumps({**{name: getattr(alert, name) for name in LABELS}, "annotations": dict(alert.annotations),
                        "starts_at": alert.starts_at, "ends_at": alert.ends_at, "generator_url": alert.generator_url,
                        "told": told})
-    return alert.fingerprint, zlib.crc32(text.encode()), text
+    return sealed(alert.fingerprint, text)
 
 
 def read(row: tuple[object, ...]) -> Entry:
@@ -28,9 +27,7 @@ def read(row: tuple[object, ...]) -> Entry:
     Raises:
         ValueError: it is not what was written.
     """
-    name, checksum, text = row
-    if not isinstance(text, str) or zlib.crc32(text.encode(errors="replace")) != checksum:
-        raise ValueError("the checksum differs")
+    name, text = unsealed(row)
     try:
         fields = json.loads(text)
         told = {target: Told(**one) for target, one in fields.pop("told").items()}

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 
-from sales_exporter.runtime.clock import Clock
+from sales_exporter.runtime.clock import Clock, woken
 from sales_exporter.sidecar.outbox.book import Book, Entry, Parcel
 from sales_exporter.sidecar.outbox.sink import AlertSink, Delivered, Outcome, Rejected, Retry
 
@@ -53,7 +53,7 @@ class Sender:
                 continue
             if everything:
                 due = self._clock.monotonic() + interval
-            await self._wait(due - self._clock.monotonic())
+            await woken(self._news, self._clock, due - self._clock.monotonic())
 
     async def push(self, everything: bool) -> float | None:
         """Send what is due, in batches and in order. Seconds to wait when it has to be tried again, else None."""
@@ -101,12 +101,3 @@ class Sender:
         pause = min(self._book.timing.interval, FIRST_PAUSE * 2.0 ** min(self._attempts, 32))
         self._attempts += 1
         return max(pause * self._chance.uniform(0.5, 1.0), outcome.after or 0.0)
-
-    async def _wait(self, seconds: float) -> None:
-        """Until there is news, or so long."""
-        waits = [asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(self._clock.sleep(max(0.0, seconds)))]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waits:
-                one.cancel()
