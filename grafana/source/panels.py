@@ -73,6 +73,8 @@ class Line:
     dashed: bool = False
     lower: str = ""
     upper: str = ""
+    level: int = 95
+    """Percent of cases that the interval is to hold."""
 
 
 def stats(say: Say, *figures: Figure, interval: str = "") -> model.Panel:
@@ -124,7 +126,7 @@ def lines(say: Say, unit: str, *drawn: Line, decimals: int = 1, stacked: bool = 
         queries.append((line.expr, line.name))
         panel.override_by_name(line.name, _stroke(line))
         if line.lower and line.upper:
-            low, high = f"{line.name}, 95 % from", f"{line.name}, 95 % to"
+            low, high = f"{line.name}, {line.level} % from", f"{line.name}, {line.level} % to"
             queries += [(line.lower, low), (line.upper, high)]
             panel.override_by_name(low, _edge(line.colour))
             panel.override_by_name(high, [*_edge(line.colour), _property("custom.fillBelowTo", low),

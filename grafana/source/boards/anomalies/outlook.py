@@ -35,7 +35,7 @@ def forecast() -> model.Panel:
         units.Short,
         Line("Came", f"avg ({selector('sales_anomaly_level', **WATCH)})", BLUE),
         Line("Forecast", made_before("0.5"), ORANGE, dashed=True, lower=made_before("0.05"),
-             upper=made_before("0.95")),
+             upper=made_before("0.95"), level=90),
         decimals=2,
     )
 
